@@ -1,0 +1,17 @@
+# Everything comes from the distribution's packages; the README gives the reason for each.
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
+find_package(PostgreSQL REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CURL 7.88 REQUIRED)
+find_package(ICU 70 REQUIRED COMPONENTS uc i18n)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+
+add_library(memoir_dependencies INTERFACE)
+target_link_libraries(memoir_dependencies INTERFACE
+  Threads::Threads Boost::boost Boost::program_options PostgreSQL::PostgreSQL spdlog::spdlog
+  nlohmann_json::nlohmann_json CURL::libcurl ICU::uc ICU::i18n PkgConfig::SYSTEMD ${CMAKE_DL_LIBS})
+target_compile_definitions(memoir_dependencies INTERFACE SPDLOG_FMT_EXTERNAL)

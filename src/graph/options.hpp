@@ -1,0 +1,17 @@
+#pragma once
+#include <chrono>
+#include <string>
+
+#include "base/secret.hpp"
+
+namespace memoir::graph {
+
+struct Options {
+    std::string url = "redis://localhost:6379";  // FalkorDB
+    std::string name = "memoir";
+    std::string user;
+    Secret password;
+    std::chrono::milliseconds timeout{10'000};
+};
+
+}  // namespace memoir::graph

@@ -1,0 +1,92 @@
+#pragma once
+// HTTP/1.1 client over libcurl: blocking calls with deadlines, cancelled at once by a stop token (multi
+// interface with a wake-up; CURLOPT_QUICK_EXIT so that a hanging resolver does not hold a cancel).
+// Keep-alive: handles are pooled and each keeps its connections. Redirects to another host are not followed.
+// Proxies by the usual variables. Thread safety: Client::send from any number of threads.
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/secret.hpp"
+
+namespace memoir::http {
+
+struct Request {
+    std::string method = "POST";
+    std::string url;
+    std::vector<std::pair<std::string, std::string>> headers;  // Content-Type is the caller's
+    // A header whose value is secret: "Authorization" + "Bearer …". Never logged. Empty name: none.
+    std::string secret_header;
+    Secret secret_value;
+    std::string body;
+    std::string ca_file;                        // empty: the system's
+    Milliseconds connect_timeout{5'000};        // resolution, TCP and TLS
+    Milliseconds timeout{30'000};               // the whole call
+    Milliseconds silence_timeout{0};            // no byte for so long once the headers have come; 0: none
+    std::size_t max_response_bytes = 64 << 20;  // of the decoded body
+};
+
+struct Response {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+    std::string body;
+    // First header of that (lower-case) name; empty when absent.
+    const std::string& header(const std::string& name) const;
+};
+
+enum class TransportError {
+    resolve,
+    refused,
+    tls,
+    connect_timeout,  // nothing was sent: outages
+    timeout,
+    silence,
+    reset,
+    cut,  // something was sent: ambiguous
+    too_large,
+    redirect,
+    not_http,  // not_http: e.g. a gRPC port answered with HTTP/2 frames
+    cancelled,
+    other,
+};
+std::string_view to_string(TransportError error);
+
+class TransportFailure : public std::exception {
+  public:
+    TransportFailure(TransportError error, std::string text) : error_(error), text_(std::move(text)) {}
+    TransportError error() const { return error_; }
+    const char* what() const noexcept override {
+        return text_.c_str();
+    }  // host and port, never the URL's user-info
+
+  private:
+    TransportError error_;
+    std::string text_;
+};
+
+class Client {
+  public:
+    Client();
+    ~Client();
+    // Any HTTP status is a Response. Throws TransportFailure.
+    Response send(const Request& request, std::stop_token stop = {});
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// Retry-After and retry-after-ms: milliseconds (number), seconds (integer or float) or an HTTP date; nullopt
+// when absent or senseless.
+std::optional<Milliseconds> retry_after(const Response& response, std::chrono::system_clock::time_point now);
+
+}  // namespace memoir::http

@@ -1,0 +1,57 @@
+#pragma once
+// Connections for statements and transactions: held for one of them, never across a model call. Opened on
+// demand up to the size, kept LIFO, broken ones thrown away. After a failed connect the next try waits: 100
+// ms × 2ⁿ, at most 5 s, with jitter, for the whole pool. Thread safety: all of Pool.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "pg/connection.hpp"
+
+namespace memoir::pg {
+
+class Pool {
+  public:
+    // Called from whichever thread finds out; once at each change of state.
+    struct Observer {
+        std::function<void(const Error&)> down;
+        std::function<void()> up;
+    };
+    Pool(ConnectOptions options, int size, Observer observer = {});
+    ~Pool();
+
+    class Lease {
+      public:
+        Lease(Lease&& other) noexcept;
+        Lease& operator=(Lease&&) = delete;
+        ~Lease();  // gives the connection back, or drops it when broken or inside a transaction
+        Connection& operator*() { return *connection_; }
+        Connection* operator->() { return connection_.get(); }
+
+      private:
+        friend class Pool;
+        Lease(Pool& pool, std::unique_ptr<Connection> connection);
+        Pool* pool_;
+        std::unique_ptr<Connection> connection_;
+    };
+
+    // Waits for a free connection, and for the database, until `stop` or `wait` has passed; then throws
+    // Error(connection). A stop throws Error(cancelled).
+    Lease acquire(std::stop_token stop = {}, Milliseconds wait = Milliseconds(30'000));
+
+    int size() const;
+    int in_use() const;
+    bool up() const;  // the last statement or connect succeeded
+                      // A statement failed or succeeded on a connection of this pool; Lease does it.
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace memoir::pg

@@ -1,0 +1,15 @@
+#pragma once
+#include <string>
+
+#include "telemetry/log.hpp"
+
+namespace memoir::telemetry {
+
+enum class Format { automatic, json, text };
+
+struct LogOptions {
+    Level level = Level::info;
+    Format format = Format::automatic;  // automatic: journal when systemd started us, else text
+};
+
+}  // namespace memoir::telemetry

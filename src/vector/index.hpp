@@ -1,0 +1,68 @@
+#pragma once
+// The vector index: where readers look for memories by similarity. Its I/O is done before the settling
+// transaction; what has to happen inside it is returned as an effect (empty for Qdrant, the row for the
+// postgres backend). Thread safety: all of Index.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/failure.hpp"
+#include "pg/connection.hpp"
+
+namespace memoir::endpoint {
+class Endpoint;
+}
+
+namespace memoir::vector {
+
+// What stands in a point's payload (contract, section 2). Content never does.
+struct Point {
+    std::string pid, agent_id, org_id, user_id, kind;
+    std::int64_t created_at_ms = 0;  // since the epoch, rounded down
+    std::optional<std::int64_t> event_at_ms;
+    int confidence = 100;
+    std::optional<std::string> category;
+    std::string metadata = "{}";  // the row's jsonb as text
+    std::vector<float> vector;
+};
+
+struct Query {
+    std::string agent_id, org_id, user_id;
+    std::optional<std::string> kind;  // episodic, semantic; none: both
+    std::vector<float> vector;
+    int limit = 10;
+    std::optional<double> score_above;  // strict: score > this
+};
+
+struct Hit {
+    std::string pid;
+    double score;
+};
+
+class Index {
+  public:
+    virtual ~Index() = default;
+    // Creates what is missing; throws StartError for another dimension or a gRPC port, Failure when it is
+    // away.
+    virtual void prepare(std::stop_token stop) = 0;
+    // Upserts; twice is once. Points of these pids under other ids are removed.
+    virtual pg::Effect write(std::span<const Point> points, std::stop_token stop) = 0;
+    // Sets or clears the category of an indexed memory's point; a point that is not there is no error.
+    virtual pg::Effect set_category(const std::string& pid, const std::optional<std::string>& category,
+                                    std::stop_token stop) = 0;
+    // Deletes the points of these memories; none there is success. Done when it returns.
+    virtual void remove(std::span<const std::string> pids, std::stop_token stop) = 0;
+    virtual std::vector<Hit> search(const Query& query, std::stop_token stop) = 0;
+    // All pids with points, page by page: for reconcile. Calls `page` until all are told.
+    virtual void each_pid(const std::function<void(std::span<const std::string>)>& page,
+                          std::stop_token stop) = 0;
+    // Null for the postgres backend.
+    virtual endpoint::Endpoint* endpoint() { return nullptr; }
+};
+
+}  // namespace memoir::vector

@@ -1,0 +1,18 @@
+#pragma once
+#include <chrono>
+#include <string>
+
+#include "base/secret.hpp"
+
+namespace memoir::vector {
+
+struct Options {
+    std::string backend = "qdrant";  // qdrant, postgres
+    std::string url = "http://localhost:6333";
+    std::string collection = "memoir_memories";
+    std::chrono::milliseconds timeout{10'000};
+    Secret api_key;
+    std::string ca_file;
+};
+
+}  // namespace memoir::vector
