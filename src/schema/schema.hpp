@@ -1,0 +1,52 @@
+#pragma once
+// The tables as the contract gives them, and what memoird adds: what is there, what is missing, how to create
+// and remove it. Thread safety: functions; one connection at a time.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/failure.hpp"
+#include "pg/connection.hpp"
+
+namespace memoir::schema {
+
+// What of ours is there (and, for indexes, valid). Without them memoird works, more slowly or with less.
+struct Additions {
+    bool pending_index = false;  // (kind, created_at, id) where pending: cheap claims
+    bool source_index = false;   // (source_pid): fan-in and cascades without scanning the queue
+    bool failed_index = false;   // (kind, updated_at) where failed
+    bool vectors = false, replies = false, pauses = false, hosts = false;  // tables memoird_…
+    bool notify = false;                                                   // the insert trigger
+};
+
+// Compares the fixed part with the contract. Throws StartError naming the schema, table, column or privilege
+// that is missing (a read-only role included), pg::Error when the database is away.
+Additions check(pg::Connection& connection, const std::string& schema);
+
+// What each missing addition would gain, one line each, for the log and for `schema check`.
+std::vector<std::string> advice(const Additions& additions);
+
+struct ApplyOptions {
+    bool notify = true;
+    bool dry_run = false;
+};
+// Creates the whole schema and the ledger where the schema has no memories table, else only what is ours;
+// idempotent. `say` gets one line a step (or, dry, the SQL that would run).
+void apply(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,
+           const std::function<void(const std::string&)>& say);
+
+// Takes what is ours away again; the fixed part stays.
+void remove(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,
+            const std::function<void(const std::string&)>& say);
+
+// The exact GRANT statements that a daemon's role needs.
+std::vector<std::string> grants(const std::string& schema, const std::string& role);
+
+// The library's schema alone, as its migrations leave it, ledger included. For apply() and tests.
+std::vector<std::string> contract_ddl(const std::string& schema);
+
+// Channel of the insert trigger: `memoird_SCHEMA`, payload: the kind.
+std::string channel(const std::string& schema);
+
+}  // namespace memoir::schema
