@@ -15,7 +15,7 @@ std::string payload(const Point& point);
 
 // A JSON text with each number outside strings rewritten to what the library's reader makes of it: an integer
 // of 64 signed bits as plain digits ("1e3" → "1000"), everything else as the double that it is nearest to
-// ("1.0" → "1.0", 2^63 → "9.223372036854775808e+18" or shorter), what no double holds as null. Text that is
+// (with a point or an exponent, so that it stays one), what no double holds as null. Text that is
 // no JSON passes through as it is.
 std::string normalize_numbers(std::string_view json);
 
