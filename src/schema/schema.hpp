@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/failure.hpp"
 #include "pg/connection.hpp"
 
@@ -30,7 +31,10 @@ std::vector<std::string> advice(const Additions& additions);
 struct ApplyOptions {
     bool notify = true;
     bool dry_run = false;
+    Milliseconds lock_timeout{5'000};    // of one try to build or drop an index concurrently
+    Milliseconds lock_patience{30'000};  // of all tries; then pg::Error(transaction) that says what to do
 };
+
 // Creates the whole schema and the ledger where the schema has no memories table, else only what is ours;
 // idempotent. `say` gets one line a step (or, dry, the SQL that would run).
 void apply(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,

@@ -1,0 +1,227 @@
+// Two steps: what may run in a transaction does so under an advisory lock, all of it or nothing; indexes on a
+// queue that is in use are built concurrently, one statement each, outside. Every wait for a lock is short
+// and tried again, so that no writer is queued behind us for longer than that.
+#include <thread>
+
+#include "base/failure.hpp"
+#include "schema/additions.hpp"
+#include "schema/inventory.hpp"
+
+namespace memoir::schema {
+namespace {
+
+using Say = std::function<void(const std::string&)>;
+
+// Below deadlock_timeout: where a writer and we wait for each other, we are the one that gives up.
+constexpr Milliseconds yield_after{500};
+
+// Runs `work` again while it only meets locks, for `patience` in tries of `each`; `work` plans anew each
+// time.
+void with_patience(Milliseconds each, Milliseconds patience, const std::function<void()>& work) {
+    for (auto waited = each;; waited += each) {
+        try {
+            return work();
+        } catch (const pg::Error& error) {
+            if (error.error_class() != pg::ErrorClass::transaction) throw;
+            if (waited >= patience)
+                throw pg::Error(error.error_class(), error.sqlstate(),
+                                error.sqlstate() + ": a lock on the tables was not free for " +
+                                    std::to_string(patience.count() / 1000) +
+                                    " s\nHINT: an open transaction holds it (pg_stat_activity shows which); "
+                                    "end it and run this again, it goes on where it stopped");
+        }
+        // Lets the writers through that queued up behind us.
+        std::this_thread::sleep_for(each / 5);
+    }
+}
+
+void in_transaction(pg::Connection& connection, const ApplyOptions& options,
+                    const std::function<void(pg::Transaction&)>& work) {
+    with_patience(yield_after, options.lock_patience, [&] {
+        pg::Transaction transaction(connection, pg::Transaction::Durability::on, yield_after);
+        work(transaction);
+        transaction.commit();
+    });
+}
+
+void require_complete_or_absent(const Inventory& found, const std::string& schema) {
+    if (!found.has_any_fixed_table()) return;
+    const auto missing = missing_columns(found);
+    if (missing.empty()) return;
+    std::string text;
+    for (const auto& part : missing) text += (text.empty() ? "" : "; ") + part;
+    throw StartError(
+        "schema " + schema + " is neither empty nor complete: " + text,
+        "run the migrations of the library (polypixel-memoir-core 0.4.0) first: memoird does not "
+        "change its tables");
+}
+
+// What one transaction brings, in order.
+std::vector<std::string> transactional_plan(const Inventory& found, const std::string& schema,
+                                            const ApplyOptions& options) {
+    std::vector<std::string> plan;
+    if (!found.has_any_fixed_table()) {
+        plan = contract_ddl(schema);
+        // Asks for CREATE on the database even where the schema is there.
+        if (found.schema_exists) plan.erase(plan.begin());
+        for (const auto& index : our_indexes()) plan.push_back(index.create_sql(schema, false));
+    }
+    for (const auto& table : our_tables())
+        if (!found.has_table(table.name)) plan.push_back(table.create_sql(schema));
+    if (options.notify && !found.additions.notify)
+        for (auto& statement : notify_ddl(schema)) plan.push_back(std::move(statement));
+    return plan;
+}
+
+std::vector<const Index*> indexes_to_build(const Inventory& found) {
+    std::vector<const Index*> missing;
+    if (found.has_any_fixed_table())
+        for (const auto& index : our_indexes())
+            if (!(found.additions.*index.present)) missing.push_back(&index);
+    return missing;
+}
+
+std::string drop_index(const std::string& schema, std::string_view name) {
+    return "drop index concurrently if exists " + schema + "." + std::string(name);
+}
+
+// One line a statement: its first.
+std::string headline(const std::string& sql) {
+    const auto first = sql.substr(0, sql.find('\n'));
+    return first.ends_with(" (") ? first.substr(0, first.size() - 2) : first;
+}
+
+// Statements that refuse to run inside a transaction; so their limits are session settings, taken back after.
+class Session {
+  public:
+    Session(pg::Connection& connection, const ApplyOptions& options) : connection_(connection) {
+        connection_.set_timeout(std::chrono::hours(24));
+        // A build takes as long as the queue is long.
+        connection_.exec("set statement_timeout = 0");
+        connection_.exec("set lock_timeout = " + std::to_string(options.lock_timeout.count()));
+    }
+    ~Session() {
+        connection_.set_timeout(Milliseconds(0));
+        if (connection_.broken()) return;
+        try {
+            connection_.exec("reset lock_timeout");
+            connection_.exec("reset statement_timeout");
+        } catch (const pg::Error&) {  // the connection's next user finds it broken
+        }
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+  private:
+    pg::Connection& connection_;
+};
+
+// True while another session builds or drops an index of the table: an invalid one may be its work in hand
+// and no leftover.
+bool build_under_way(pg::Connection& connection, const std::string& schema) {
+    return !connection
+                .exec(
+                    "select from pg_catalog.pg_locks l join pg_catalog.pg_class t on t.oid = l.relation "
+                    "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
+                    "where n.nspname = $1 and t.relname = 'memory_jobs' and l.granted "
+                    "and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()",
+                    pg::Params().add(schema))
+                .empty();
+}
+
+// By the table's own lock: two builds exclude each other, and a statement that waits for it holds no snapshot
+// that the other build would wait for in turn.
+void wait_for_other_builds(pg::Connection& connection, const std::string& schema) {
+    if (!build_under_way(connection, schema)) return;
+    pg::Transaction wait(connection, pg::Transaction::Durability::off, Milliseconds(0));
+    wait.exec("lock table " + schema + ".memory_jobs in share update exclusive mode");
+}
+
+void build_index(pg::Connection& connection, const std::string& schema, const Index& index,
+                 const ApplyOptions& options, const Say& say) {
+    with_patience(options.lock_timeout, options.lock_patience, [&] {
+        const Session session(connection, options);
+        wait_for_other_builds(connection, schema);
+        const auto found = take_inventory(connection, schema);
+        if (found.additions.*index.present) return;
+        if (found.invalid_indexes.contains(std::string(index.name))) {
+            say("drop " + std::string(index.name) + ", which an interrupted build left invalid");
+            connection.exec(drop_index(schema, index.name));
+        }
+        const auto sql = index.create_sql(schema, true);
+        say(sql);
+        connection.exec(sql);
+    });
+    if (!(take_inventory(connection, schema).additions.*index.present))
+        throw StartError("the index " + std::string(index.name) + " is there but not valid",
+                         "run memoirctl schema apply again: it drops the leftover and builds it anew");
+}
+
+}  // namespace
+
+void apply(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,
+           const Say& say) {
+    if (options.dry_run) {
+        const auto found = take_inventory(connection, schema);
+        require_complete_or_absent(found, schema);
+        for (const auto& name : found.invalid_indexes) say(drop_index(schema, name) + ";");
+        for (const auto& statement : transactional_plan(found, schema, options)) say(statement + ";");
+        for (const auto* index : indexes_to_build(found)) say(index->create_sql(schema, true) + ";");
+        return;
+    }
+    require_valid_name(schema);
+    std::vector<std::string> done;
+    in_transaction(connection, options, [&](pg::Transaction& transaction) {
+        // Two at once: the second one sees what the first one made.
+        transaction.exec("select pg_advisory_xact_lock(hashtext('memoird schema apply'), hashtext($1))",
+                         pg::Params().add(schema));
+        const auto found = take_inventory(connection, schema);
+        require_complete_or_absent(found, schema);
+        done = transactional_plan(found, schema, options);
+        for (const auto& statement : done) transaction.exec(statement);
+    });
+    for (const auto& statement : done) say(headline(statement));
+    for (const auto* index : indexes_to_build(take_inventory(connection, schema)))
+        build_index(connection, schema, *index, options, say);
+}
+
+void remove(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,
+            const Say& say) {
+    const auto plan = [&](const Inventory& found) {
+        std::vector<std::string> statements;
+        if (found.has_table("memory_jobs"))
+            statements.push_back("drop trigger if exists memoird_notify on " + schema + ".memory_jobs");
+        if (found.notify_function)
+            statements.push_back("drop function if exists " + schema + ".memoird_notify()");
+        for (const auto& table : our_tables())
+            if (found.has_table(table.name))
+                statements.push_back("drop table if exists " + schema + "." + std::string(table.name));
+        return statements;
+    };
+    const auto is_there = [](const Inventory& found, const Index& index) {
+        return found.additions.*index.present || found.invalid_indexes.contains(std::string(index.name));
+    };
+    const auto found = take_inventory(connection, schema);
+    if (options.dry_run) {
+        for (const auto& statement : plan(found)) say(statement + ";");
+        for (const auto& index : our_indexes())
+            if (is_there(found, index)) say(drop_index(schema, index.name) + ";");
+        return;
+    }
+    std::vector<std::string> done;
+    in_transaction(connection, options, [&](pg::Transaction& transaction) {
+        done = plan(take_inventory(connection, schema));
+        for (const auto& statement : done) transaction.exec(statement);
+    });
+    for (const auto& statement : done) say(headline(statement));
+    for (const auto& index : our_indexes())
+        if (is_there(found, index))
+            with_patience(options.lock_timeout, options.lock_patience, [&] {
+                const Session session(connection, options);
+                const auto sql = drop_index(schema, index.name);
+                say(sql);
+                connection.exec(sql);
+            });
+}
+
+}  // namespace memoir::schema

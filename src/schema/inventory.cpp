@@ -1,0 +1,94 @@
+#include "schema/inventory.hpp"
+
+#include "schema/additions.hpp"
+
+namespace memoir::schema {
+
+bool Inventory::has_any_fixed_table() const {
+    if (has_table(ledger_table)) return true;
+    for (const auto& column : fixed_columns())
+        if (has_table(column.table)) return true;
+    return false;
+}
+
+Inventory take_inventory(pg::Connection& connection, const std::string& schema) {
+    require_valid_name(schema);
+    const auto of_schema = pg::Params().add(schema);
+    Inventory found;
+    found.schema_exists =
+        !connection.exec("select from pg_catalog.pg_namespace where nspname = $1", of_schema).empty();
+    if (!found.schema_exists) return found;
+
+    // pg_attribute and not information_schema, which hides what the role has no privilege on.
+    const auto columns = connection.exec(
+        "select c.relname, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) "
+        "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
+        "where n.nspname = $1 and c.relkind in ('r', 'p')",
+        of_schema);
+    for (int row = 0; row < columns.rows(); ++row)
+        found.columns[columns.string(row, 0)][columns.string(row, 1)] = columns.string(row, 2);
+
+    const auto indexes = connection.exec(
+        "select i.relname, x.indisvalid and x.indisready "
+        "from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid "
+        "join pg_catalog.pg_class t on t.oid = x.indrelid "
+        "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
+        "where n.nspname = $1 and t.relname = 'memory_jobs' and i.relname like 'memoird\\_%'",
+        of_schema);
+    for (int row = 0; row < indexes.rows(); ++row)
+        for (const auto& index : our_indexes())
+            if (indexes.text(row, 0) == index.name) {
+                found.additions.*index.present = indexes.boolean(row, 1);
+                if (!indexes.boolean(row, 1)) found.invalid_indexes.insert(std::string(index.name));
+            }
+    for (const auto& table : our_tables()) found.additions.*table.present = found.has_table(table.name);
+
+    found.additions.notify =
+        !connection
+             .exec(
+                 "select from pg_catalog.pg_trigger g join pg_catalog.pg_class t on t.oid = g.tgrelid "
+                 "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
+                 "where n.nspname = $1 and t.relname = 'memory_jobs' and g.tgname = 'memoird_notify' "
+                 "and g.tgenabled in ('O', 'A')",
+                 of_schema)
+             .empty();
+    found.notify_function =
+        !connection
+             .exec(
+                 "select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace "
+                 "where n.nspname = $1 and p.proname = 'memoird_notify'",
+                 of_schema)
+             .empty();
+    return found;
+}
+
+std::vector<std::string> missing_columns(const Inventory& inventory) {
+    // varchar holds what text holds; older writers' schemas may have either.
+    const auto fits = [](std::string_view type, std::string_view wanted) {
+        return type == wanted || (wanted == "text" && type.starts_with("character varying"));
+    };
+    std::vector<std::string> missing;
+    std::string_view absent_table;
+    for (const auto& column : fixed_columns()) {
+        const std::string by = ", which the library's migration " +
+                               std::string(migrations()[static_cast<std::size_t>(column.migration - 1)]) +
+                               " creates";
+        const auto table = inventory.columns.find(std::string(column.table));
+        if (table == inventory.columns.end()) {
+            if (absent_table != column.table) missing.push_back("no table " + std::string(column.table) + by);
+            absent_table = column.table;
+            continue;
+        }
+        const auto found = table->second.find(std::string(column.name));
+        const std::string name = std::string(column.table) + "." + std::string(column.name);
+        if (found == table->second.end())
+            missing.push_back("no column " + name + by);
+        else if (!fits(found->second, column.type))
+            missing.push_back("column " + name + " is " + found->second + " instead of " +
+                              std::string(column.type));
+    }
+    return missing;
+}
+
+}  // namespace memoir::schema
