@@ -1,0 +1,66 @@
+#include "extraction/triples.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/failure.hpp"
+#include "extraction/reply_list.hpp"
+
+namespace memoir::extraction {
+
+namespace {
+
+// An absent confidence is certainty, one that is no finite number (null included) makes the triple bad.
+std::optional<Triple> read_triple(const JsonScanner& scanner, const JsonValue& element) {
+    if (element.kind != JsonKind::object) return std::nullopt;
+    std::optional<JsonValue> subject, relation, object, confidence;
+    scanner.each_member(element, [&](const std::string& key, const JsonValue& value) {
+        if (key == "subject") subject = value;
+        if (key == "relation") relation = value;
+        if (key == "object") object = value;
+        if (key == "confidence") confidence = value;
+    });
+    for (const auto* part : {&subject, &relation, &object})
+        if (!*part || (*part)->kind != JsonKind::string) return std::nullopt;
+    const auto number = confidence ? read_confidence(scanner, *confidence) : std::optional(1.0F);
+    if (!number || !std::isfinite(*number)) return std::nullopt;
+    return Triple{scanner.string(*subject), scanner.string(*relation), scanner.string(*object),
+                  static_cast<double>(*number)};
+}
+
+// Whole numbers without a point: 1.0 is kept as 1 (contract).
+nlohmann::json number_json(double value) {
+    if (std::abs(value) < 1e15 && value == std::trunc(value)) return static_cast<std::int64_t>(value);
+    return value;
+}
+
+}  // namespace
+
+Triples parse_triples(std::string_view reply) {
+    if (reply.size() > max_triples_bytes)
+        throw Failure(FailureType::job,
+                      "reply is longer than 100,000 bytes (" + std::to_string(reply.size()) + " bytes)");
+    Triples triples;
+    each_in_list(reply, "triples", [&](const JsonScanner& scanner, const JsonValue& element) {
+        if (auto triple = read_triple(scanner, element))
+            triples.triples.push_back(std::move(*triple));
+        else
+            ++triples.malformed;
+    });
+    if (triples.triples.empty() && triples.malformed > 0)
+        throw Failure(FailureType::job,
+                      "reply holds no usable triple: " + std::to_string(triples.malformed) + " malformed");
+    return triples;
+}
+
+std::string to_json(const Triples& triples) {
+    auto list = nlohmann::json::array();
+    for (const auto& triple : triples.triples)
+        list.push_back({{"subject", triple.subject},
+                        {"relation", triple.relation},
+                        {"object", triple.object},
+                        {"confidence", number_json(triple.confidence)}});
+    return nlohmann::json{{"triples", std::move(list)}}.dump();
+}
+
+}  // namespace memoir::extraction

@@ -1,0 +1,31 @@
+#pragma once
+// A model's reply to the relational prompt: the triples that are staged for the graph (contract, section 7).
+// Thread safety and errors: as in reply.hpp.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memoir::extraction {
+
+struct Triple {
+    std::string subject, relation, object;  // valid UTF-8 without U+0000, otherwise as they came, blanks kept
+    double confidence = 1.0;                // what the reply's 32-bit float widens to
+    friend bool operator==(const Triple&, const Triple&) = default;
+};
+
+struct Triples {
+    std::vector<Triple> triples;  // in reply order
+    std::size_t malformed = 0;    // skipped
+    friend bool operator==(const Triples&, const Triples&) = default;
+};
+
+constexpr std::size_t max_triples_bytes = 100'000;  // the library's limit, ours too (contract)
+
+Triples parse_triples(std::string_view reply);
+
+// What graph_triple_staging.triples holds: {"triples":[{"subject","relation","object","confidence"}]}.
+std::string to_json(const Triples& triples);
+
+}  // namespace memoir::extraction
