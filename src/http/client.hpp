@@ -1,8 +1,11 @@
 #pragma once
 // HTTP/1.1 client over libcurl: blocking calls with deadlines, cancelled at once by a stop token (multi
 // interface with a wake-up; CURLOPT_QUICK_EXIT so that a hanging resolver does not hold a cancel).
-// Keep-alive: handles are pooled and each keeps its connections. Redirects to another host are not followed.
-// Proxies by the usual variables. Thread safety: Client::send from any number of threads.
+// Keep-alive: a finished call leaves its connection to the next one for the same scheme, host and port; as
+// many are open as calls ran at once. A kept connection on which the server hangs up before the first byte of
+// an answer is replaced and the request sent once more (libcurl's rule). Redirects are not followed. Proxies
+// by the usual variables, never for loopback. A secret (secret header, user-info of the URL) is never sent
+// over http:// beyond loopback. Thread safety: Client::send from any number of threads.
 
 #include <chrono>
 #include <cstdint>
@@ -55,6 +58,7 @@ enum class TransportError {
     too_large,
     redirect,
     not_http,  // not_http: e.g. a gRPC port answered with HTTP/2 frames
+    invalid,   // never tried: no http(s) URL, a line break in a header, a secret over http:// beyond loopback
     cancelled,
     other,
 };
