@@ -1,0 +1,232 @@
+#include "telemetry/catalog.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace memoir::telemetry {
+namespace {
+
+constexpr CatalogEntry entries[] = {
+    // clang-format off
+    {"memoir.admin.bulk_retry", "febced8883e0441983fde7ba9e929df3", Level::info, true,
+     "An operator put failed jobs back to pending.",
+     "Nothing."},
+    {"memoir.admin.delete_failed", "c180de8b0a9347a9adeae22239de0481", Level::info, true,
+     "An operator deleted a failed job.",
+     "Nothing."},
+    {"memoir.admin.retry_succeeded", "9099dd7cfbce42a0913d0fef726c9581", Level::info, true,
+     "An operator put one failed job back to pending.",
+     "Nothing."},
+    {"memoir.breaker.closed", "bb64810973ae46b2b081a60c24f34394", Level::info, true,
+     "A backend answers again; its kinds are claimed again, at a rate that grows.",
+     "Nothing."},
+    {"memoir.breaker.opened", "9d19f30894ea4765ac1f2456fd3c09d2", Level::warning, true,
+     "A backend is away, throttles, or refuses what is configured. Kinds that need it are not claimed until it answers; no attempt is counted.",
+     "Follow the HINT if there is one; else look at the backend."},
+    {"memoir.categorize.done", "156d0f7a50554085964f9005ac8e64cd", Level::info, false,
+     "A memory got its category.",
+     "Nothing."},
+    {"memoir.categorize.skipped", "034e3229c4524de49dfdd4a9066464f1", Level::info, false,
+     "A memory was not categorized; the field reason tells why.",
+     "Nothing."},
+    {"memoir.categorize.source_missing", "7651a24f07ea46b9a5e25faace21f557", Level::info, false,
+     "The memory to categorize no longer exists; the job ended.",
+     "Nothing."},
+    {"memoir.config.rejected", "45a49d5ce1664946a74489f259d9cabe", Level::error, true,
+     "The configuration was read again after SIGHUP and has errors. Nothing was changed.",
+     "`memoird --check-config` shows every problem."},
+    {"memoir.config.reloaded", "230b6776ddd646cf9d3f8d5853ac2da4", Level::info, true,
+     "The configuration was read again after SIGHUP and applied. What needs a restart is listed.",
+     "Restart if something is listed."},
+    {"memoir.embed.embed_failed", "11a9a1674bb6483194e7daa87a6b1038", Level::warning, true,
+     "The embedding model failed for this job.",
+     "See MEMOIR_ERROR; check [embedding] if it is not the text."},
+    {"memoir.embed.index_status_failed", "1acbeb840ebb41fe92d449795a1dffca", Level::warning, true,
+     "qdrant_status could not be written to the memory.",
+     "If it lasts, check the database and the grants."},
+    {"memoir.embed.source_missing", "a359cc3672b84d9787608707a84bbec6", Level::info, false,
+     "The memory of an embed job no longer exists; the job ended and its vector was removed.",
+     "Nothing."},
+    {"memoir.embed.success", "6d300b17c3344887a576062a25e6941e", Level::info, false,
+     "Memories were embedded and their vectors are in the index.",
+     "Nothing."},
+    {"memoir.embed.upsert_failed", "ea8a44d8adf34de88961edbd590b852a", Level::warning, true,
+     "The vector could not be written to the index.",
+     "Check the backend that [vector] names."},
+    {"memoir.extraction.llm_failed", "92de05dd2b974edebbcc0ed5fc6e7205", Level::warning, true,
+     "The language model failed or refused.",
+     "See MEMOIR_ERROR; check [extraction]."},
+    {"memoir.extraction.parse_failed", "99968fd7ea4549da90389e3eca37bbaf", Level::warning, true,
+     "The language model's reply was not a list of facts, or was cut off.",
+     "Rarely: nothing, it is tried again. Often: use a larger model or raise max_output_tokens."},
+    {"memoir.extraction.parsed", "fb373165a0764d7b831e7c2222244c1b", Level::debug, false,
+     "The language model's reply was understood and kept.",
+     "Nothing."},
+    {"memoir.extraction.persisted", "be44c8990b4747d7bd0570bd6b5a7dd1", Level::info, false,
+     "The extracted facts were stored and their jobs enqueued.",
+     "Nothing."},
+    {"memoir.extraction.skipped", "2b38f4b1000f4b0db9b2a6fa85dc2fd4", Level::info, false,
+     "Nothing was extracted from this memory; the field reason tells why.",
+     "Nothing."},
+    {"memoir.extraction.source_missing", "8474e35b7ec14ccfb3800d88771dd4a2", Level::info, false,
+     "The memory to extract from no longer exists; the job ended.",
+     "Nothing."},
+    {"memoir.extraction.started", "6b5f660d75574568b2e22bf5f80f1b36", Level::debug, false,
+     "The extraction of facts from a memory began.",
+     "Nothing."},
+    {"memoir.fleet.paused", "82193248ee084f21b97cc12e81496be2", Level::warning, true,
+     "Claiming is paused for the whole fleet, for one kind or all.",
+     "`memoirctl resume` when it is time."},
+    {"memoir.fleet.resumed", "d0bd112f3e6249079b1931ef65f61aa7", Level::info, true,
+     "A pause of the fleet has ended.",
+     "Nothing."},
+    {"memoir.llm.configured", "df5091f8fe41469fb0cd57604c22a669", Level::info, true,
+     "A language model is configured; the fields name its provider, model and use.",
+     "Nothing."},
+    {"memoir.log.dropped", "742185243ac841de93862548c31f49a7", Level::warning, true,
+     "Events were dropped because the log's receiver did not keep up. MEMOIR_COUNT is how many. Jobs were not held up.",
+     "Look at journald (or at whatever reads standard error); lower log.level."},
+    {"memoir.nli.loaded", "bd573eab0330443ba0d513bacff7d875", Level::info, true,
+     "The classifier's model was loaded.",
+     "Nothing."},
+    {"memoir.relational.skipped", "4290748fcb3f46298058cd2de24c3b77", Level::info, false,
+     "No relations were read out of this memory; the field reason tells why.",
+     "Nothing."},
+    {"memoir.relational.source_missing", "814cfeb4cf434e129793f78943ef07da", Level::info, false,
+     "The memory to read relations from no longer exists; the job ended.",
+     "Nothing."},
+    {"memoir.relational.staged", "6bee0089ede14558a2154074a40a8535", Level::info, false,
+     "Relations were read out of a memory and staged for the graph.",
+     "Nothing."},
+    {"memoir.reprocess.done", "8f474d0b02de4591a9c4714ec2a33167", Level::info, false,
+     "A correction is done.",
+     "Nothing."},
+    {"memoir.reprocess.neighborhood", "8d400754a220431cb6bab175efbbcb59", Level::info, false,
+     "The memories that a correction touches were chosen.",
+     "Nothing."},
+    {"memoir.reprocess.retire_failed", "56c45f2d261d4fc78b1130d18a0bc977", Level::warning, true,
+     "A memory that a correction replaced could not be retired. The job is tried again.",
+     "If it lasts, check the database and the vector index."},
+    {"memoir.reprocess.source_missing", "d7cbedbc5aa84a27b42d17f4f6be70a0", Level::info, false,
+     "The memory that the feedback is about no longer exists; the job ended.",
+     "Nothing."},
+    {"memoir.reprocess.started", "f04bf573ac244a20a5895b76ad48843c", Level::info, false,
+     "A correction began: memories are extracted again in the light of feedback.",
+     "Nothing."},
+    {"memoir.retire.index_delete_failed", "f6aa9de147374db38193ed1ff5c3c5de", Level::warning, true,
+     "A retired memory's vector could not be removed. It is tried again.",
+     "If it lasts, check the backend that [vector] names."},
+    {"memoir.retire.success", "97355a2c2f4742eb8ee87b21cd64c6dd", Level::info, false,
+     "A memory was retired and its vector removed.",
+     "Nothing."},
+    {"memoir.synthesize.committed", "03448f0b286641bcad54f73f94135135", Level::info, false,
+     "The staged relations of a memory are in the graph.",
+     "Nothing."},
+    {"memoir.synthesize.no_graph", "98f20d18b83c4365967b0141fa7cbdf4", Level::info, false,
+     "No graph is configured here; the job was completed as a no-op.",
+     "If there is a graph elsewhere, set worker.graph_absent = \"leave\"."},
+    {"memoir.synthesize.no_staged_triples", "5c506d68a43f48cd89f55bb48530bdaa", Level::info, false,
+     "There was nothing to put into the graph.",
+     "Nothing."},
+    {"memoir.synthesize.source_missing", "8dda7612627b426c8a16702a74b82941", Level::info, false,
+     "The memory behind staged relations no longer exists; the job ended.",
+     "Nothing."},
+    {"memoir.worker.aborted", "a24fbd45fd6b4e1a9bc91cd5a2bfd751", Level::warning, true,
+     "A second signal came during the drain: everything was released at once.",
+     "Nothing; no attempt was counted."},
+    {"memoir.worker.claim_failed", "b3e3acdbf0c344e0b3a1f21145f2d9b7", Level::warning, true,
+     "Jobs could not be claimed. The loop tries again by itself; no job is affected.",
+     "If it lasts, check the database and the grants: `memoirctl doctor`."},
+    {"memoir.worker.complete_failed", "cb3f1f769577461a946003446aeeff04", Level::warning, true,
+     "A job's effects could not be committed. Its claim stands; the settle is tried again or the job is retried.",
+     "If it lasts, check the database; MEMOIR_ERROR names the SQLSTATE and the constraint."},
+    {"memoir.worker.exited", "939ce52bab444554a822f81fe7d4f697", Level::info, true,
+     "The process ends. MEMOIR_EXIT_CODE is its exit code.",
+     "On another code than 0 look at the entries before this one."},
+    {"memoir.worker.fail_failed", "39bb2aeb37224b7da8e149913787579b", Level::warning, true,
+     "A failed attempt could not be written to the job's row. The row is recovered when its lease ends.",
+     "If it lasts, check the database."},
+    {"memoir.worker.job_failed", "aa3541a7476048b5bf1d0b2e7ac3e833", Level::warning, true,
+     "A job ended as failed, or an attempt at it did; the field outcome tells which. MEMOIR_ERROR is the reason that stands in failure_reason.",
+     "Look at `memoirctl jobs show ID`; once the cause is gone, `memoirctl jobs retry ID`."},
+    {"memoir.worker.job_parked", "9dbb533a4321497586279577c0d23356", Level::info, false,
+     "A job waits until its next try is due, after a failed attempt or because a backend is away. It stays claimed by `parked` until then.",
+     "Nothing; `memoirctl jobs why ID` shows until when."},
+    {"memoir.worker.job_released", "9343ea8da6b541fab98c2ae61a5b1017", Level::info, false,
+     "A job was given back without an attempt: drain, a lost lease, or a claim that nobody here held any more.",
+     "Nothing."},
+    {"memoir.worker.job_started", "073539e6fd72449da25885752d5dbe48", Level::debug, false,
+     "A worker loop began to work on a job that it had claimed.",
+     "Nothing."},
+    {"memoir.worker.job_succeeded", "7ad6e0a28c8d4e039d1e8e72ca20e7bf", Level::info, false,
+     "A job is done: its effects and the deletion of its row were committed together.",
+     "Nothing."},
+    {"memoir.worker.lease_lost", "ce6e9d683adf4467b68ce208f0e2e4cd", Level::warning, true,
+     "A job's row is no longer held by this claim; somebody else recovered or deleted it. The work on it was cancelled and changed nothing.",
+     "Rarely: nothing. Often: the host is overloaded or the database answers too slowly for worker.lease."},
+    {"memoir.worker.lease_recovered", "cac6dfc4dd1d417b92701a13ab76fdf6", Level::warning, true,
+     "A job whose holder no longer renews its lease went back to pending. MEMOIR_WORKER names the holder.",
+     "Look why the holder died: its journal, the kernel's out-of-memory messages."},
+    {"memoir.worker.lease_recovery_failed", "4c1e7e48221a43d4b169fe1793818b25", Level::warning, true,
+     "The search for jobs of dead holders failed. It is tried again on its timer.",
+     "If it lasts, check the database and the grants."},
+    {"memoir.worker.shutdown", "b3acc2e7415e424bbac2733d2dcf30aa", Level::info, true,
+     "memoird stopped claiming and ended. Outcome drained: what ran was finished; timeout: the rest was cancelled and released without an attempt.",
+     "On timeout: raise worker.drain_timeout if jobs usually take longer."},
+    {"memoir.worker.started", "4ab55614157646018e9f395d43cee799", Level::info, true,
+     "memoird is ready: the database is reached, the schema is right and every endpoint was tried once. The fields name the lanes and the kinds that are served here.",
+     "Nothing."},
+    {"memoir.worker.status", "f06806a4a32c4c528d4e3b5632e01c2a", Level::info, true,
+     "The answer to SIGUSR1: what runs, what waits, which backends are away.",
+     "Nothing."},
+    {"memoir.worker.unserved", "3fd53ac10193471daf487b44cf433e05", Level::warning, true,
+     "Jobs of this kind are served by no lane here, or their backend is not configured. They are left for other hosts.",
+     "Configure the backend or the lane, or set worker.unconfigured = \"complete\"."},
+    // clang-format on
+};
+
+static_assert(std::ranges::is_sorted(entries, {}, &CatalogEntry::name), "find_event searches by halves");
+
+// journald's catalog knows no wrapping of its own; man pages and journalctl -x look best below 80 columns.
+std::string wrapped(std::string_view text) {
+    constexpr std::size_t width = 78;
+    std::string out;
+    std::size_t column = 0;
+    while (!text.empty()) {
+        const std::size_t length = std::min(text.find(' '), text.size());
+        if (column > 0) {
+            const bool fits = column + 1 + length <= width;
+            out += fits ? ' ' : '\n';
+            column = fits ? column + 1 : 0;
+        }
+        out += text.substr(0, length);
+        column += length;
+        text.remove_prefix(std::min(length + 1, text.size()));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::span<const CatalogEntry> catalog() {
+    return entries;
+}
+
+const CatalogEntry* find_event(std::string_view name) {
+    const auto* found = std::ranges::lower_bound(entries, name, {}, &CatalogEntry::name);
+    return found != std::end(entries) && found->name == name ? found : nullptr;
+}
+
+std::string journal_catalog() {
+    std::string out =
+        "# What memoird's journal entries mean; `journalctl -x` shows it. Generated from\n"
+        "# src/telemetry/catalog.cpp: edit that, then run test_telemetry \"[write-catalog]\".\n";
+    for (const CatalogEntry& entry : entries) {
+        out += "\n-- " + std::string(entry.id) + "\nSubject: " + std::string(entry.name) +
+               "\nDefined-By: memoird\nDocumentation: man:memoird(8)\n\n" + wrapped(entry.meaning) + "\n";
+        if (entry.action != "Nothing.") out += "\nWhat to do: " + wrapped(entry.action) + "\n";
+    }
+    return out;
+}
+
+}  // namespace memoir::telemetry

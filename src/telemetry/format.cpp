@@ -1,0 +1,72 @@
+#include "telemetry/format.hpp"
+
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+#include <iterator>
+
+#include "telemetry/escape.hpp"
+
+namespace memoir::telemetry {
+namespace {
+
+bool reserved(std::string_view key) {
+    return key == "ts" || key == "level" || key == "event" || key == "message";
+}
+
+void append_json_value(std::string& out, const Field& field) {
+    if (const auto* text = std::get_if<std::string>(&field.value)) {
+        append_json_string(out, *text);
+    } else if (const auto* number = std::get_if<double>(&field.value); number && !std::isfinite(*number)) {
+        out += "null";
+    } else {
+        out += value_text(field);
+    }
+}
+
+}  // namespace
+
+std::string rfc3339(std::chrono::system_clock::time_point time) {
+    const auto micros = std::chrono::floor<std::chrono::microseconds>(time);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(micros);
+    return fmt::format("{:%FT%T}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                       (micros - seconds).count());
+}
+
+std::string value_text(const Field& field) {
+    return std::visit([](const auto& value) { return fmt::format("{}", value); }, field.value);
+}
+
+void append_json_line(std::string& out, const Stamped& stamped) {
+    const Event& event = stamped.event;
+    fmt::format_to(std::back_inserter(out), R"({{"ts":"{}","level":"{}","event":)", rfc3339(stamped.time),
+                   to_string(event.level));
+    append_json_string(out, event.name);
+    out += R"(,"message":)";
+    append_json_string(out, event.message);
+    for (const Field& field : event.fields) {
+        out += ',';
+        append_json_string(out, reserved(field.key) ? std::string(field.key) + "_" : std::string(field.key));
+        out += ':';
+        append_json_value(out, field);
+    }
+    out += "}\n";
+}
+
+void append_text_line(std::string& out, const Stamped& stamped) {
+    const Event& event = stamped.event;
+    fmt::format_to(std::back_inserter(out), "{} {:<7} ", rfc3339(stamped.time), to_string(event.level));
+    append_plain(out, event.message);
+    out += " event=";
+    append_plain_value(out, event.name);
+    for (const Field& field : event.fields) {
+        out += ' ';
+        append_plain(out, field.key);
+        out += '=';
+        append_plain_value(out, value_text(field));
+    }
+    out += '\n';
+}
+
+}  // namespace memoir::telemetry

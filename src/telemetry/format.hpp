@@ -1,0 +1,24 @@
+#pragma once
+// One event as one line. Thread safety: functions.
+
+#include <chrono>
+#include <string>
+
+#include "telemetry/sink.hpp"
+
+namespace memoir::telemetry {
+
+// 2026-01-31T12:00:00.123456Z, always UTC and microseconds.
+std::string rfc3339(std::chrono::system_clock::time_point time);
+
+// {"ts":…,"level":…,"event":…,"message":…,fields…}\n. A field that has one of these four names gets a `_` at
+// its end, so that no name stands twice. What is not finite becomes null.
+void append_json_line(std::string& out, const Stamped& stamped);
+
+// TIME LEVEL message event=… key=value …\n
+void append_text_line(std::string& out, const Stamped& stamped);
+
+// A field's value as text, not escaped. A whole-numbered double has no decimals.
+std::string value_text(const Field& field);
+
+}  // namespace memoir::telemetry
