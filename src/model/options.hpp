@@ -24,6 +24,12 @@ struct EmbeddingOptions {
     friend bool operator==(const EmbeddingOptions&, const EmbeddingOptions&) = default;
 };
 
+// [onnx]: the library that all in-process models share.
+struct OnnxOptions {
+    std::string library;  // libonnxruntime.so; empty: memoird's private folder, then the system's
+    friend bool operator==(const OnnxOptions&, const OnnxOptions&) = default;
+};
+
 // [extraction] and [relational].
 struct ChatOptions {
     std::string provider = "ollama";  // ollama, openai, anthropic
