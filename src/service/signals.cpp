@@ -46,6 +46,7 @@ Signals::Signals(boost::asio::io_context& context, SignalCallbacks callbacks)
 
 Signals::~Signals() {
     state_->signals.clear();
+    state_->signals.cancel();  // clear() leaves the wait pending, and with it the context busy
 }
 
 }  // namespace memoir::service
