@@ -1,0 +1,73 @@
+#include "queue/hosts.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace memoir::queue {
+
+std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints) {
+    auto json = nlohmann::json::array();
+    for (const auto& endpoint : endpoints) {
+        nlohmann::json entry{{"name", endpoint.name}, {"state", to_string(endpoint.state)}};
+        if (endpoint.state != endpoint::State::closed) {
+            entry["why"] = to_string(endpoint.why);
+            entry["reason"] = endpoint.reason;
+            entry["hint"] = endpoint.hint;
+            entry["next_probe_ms"] = endpoint.next_probe.count();
+        }
+        json.push_back(std::move(entry));
+    }
+    // Bytes that are no UTF-8 (a host name in a reason) must not stop a heartbeat.
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+pg::Statement upsert_host(const std::string& schema, const Host& host) {
+    return {"insert into " + schema +
+                ".memoird_hosts (nonce, host, pid, version, kinds, endpoints, seen_at) "
+                "values ($1, $2, $3::integer, $4, $5::text[], $6::jsonb, clock_timestamp()) "
+                "on conflict (nonce) do update set host = excluded.host, pid = excluded.pid, "
+                "version = excluded.version, kinds = excluded.kinds, endpoints = excluded.endpoints, "
+                "seen_at = excluded.seen_at",
+            pg::Params()
+                .add(host.nonce)
+                .add(host.host)
+                .add(host.pid)
+                .add(host.version)
+                .array(host.kinds)
+                .add(host.endpoints)};
+}
+
+pg::Statement delete_host(const std::string& schema, const std::string& nonce) {
+    return {"delete from " + schema + ".memoird_hosts where nonce = $1", pg::Params().add(nonce)};
+}
+
+pg::Statement delete_unseen_hosts(const std::string& schema) {
+    return {"delete from " + schema + ".memoird_hosts where nonce in (select nonce from " + schema +
+            ".memoird_hosts where seen_at < clock_timestamp() - interval '1 day' for update skip locked)"};
+}
+
+pg::Statement select_hosts(const std::string& schema) {
+    return {
+        "select nonce, host, pid, version, array_to_string(kinds, ','), endpoints::text, "
+        "extract(epoch from clock_timestamp() - seen_at)::double precision from " +
+        schema + ".memoird_hosts order by host, pid, nonce"};
+}
+
+std::vector<Host> read_hosts(const pg::Result& result) {
+    std::vector<Host> hosts;
+    for (int row = 0; row < result.rows(); ++row) {
+        Host host{result.string(row, 0),
+                  result.string(row, 1),
+                  static_cast<int>(result.integer(row, 2)),
+                  result.string(row, 3),
+                  {},
+                  result.string(row, 5),
+                  result.real(row, 6)};
+        std::istringstream kinds(result.string(row, 4));
+        for (std::string kind; std::getline(kinds, kind, ',');) host.kinds.push_back(kind);
+        hosts.push_back(std::move(host));
+    }
+    return hosts;
+}
+
+}  // namespace memoir::queue

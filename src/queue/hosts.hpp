@@ -1,0 +1,37 @@
+#pragma once
+// The processes of the fleet as they show themselves: rows of memoird_hosts. Each process writes its own with
+// its heartbeat; memoirctl reads. Statements, so that they can be pipelined. Ask only where
+// schema::Additions::hosts says that the table is there. Thread safety: functions.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "endpoint/endpoint.hpp"
+#include "pg/result.hpp"
+
+namespace memoir::queue {
+
+struct Host {
+    std::string nonce, host;
+    int pid = 0;
+    std::string version;
+    std::vector<std::string> kinds;  // served there
+    std::string endpoints = "[]";    // JSON, see endpoints_json
+    double seen_seconds_ago = 0;     // by the server's clock; read only
+};
+
+// [{"name", "state", "why", "reason", "hint", "next_probe_ms"}]; why and what follows only unless closed.
+std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints);
+
+// The process's own row; seen_at is the server's clock_timestamp().
+pg::Statement upsert_host(const std::string& schema, const Host& host);
+// The process ends: nobody should look for it.
+pg::Statement delete_host(const std::string& schema, const std::string& nonce);
+// Rows unseen for a day, so that the table does not grow with every restart that was a crash.
+pg::Statement delete_unseen_hosts(const std::string& schema);
+
+pg::Statement select_hosts(const std::string& schema);
+std::vector<Host> read_hosts(const pg::Result& result);
+
+}  // namespace memoir::queue
