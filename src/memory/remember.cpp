@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "base/random_id.hpp"
+#include "pg/name.hpp"
 
 namespace memoir::memory {
 namespace {
@@ -38,8 +39,8 @@ std::vector<std::string> remember(pg::Transaction& transaction, const std::strin
     // A microsecond apart: readers sort by created_at alone, and rows of one statement would share it.
     const std::string at = "t.now + (n - 1) * interval '1 microsecond'";
     const std::vector<pg::Statement> statements{
-        {"insert into " + schema +
-             ".memories (pid, agent_id, org_id, user_id, content, metadata, event_at, created_at, "
+        {"insert into " + pg::qualified(schema, "memories") +
+             " (pid, agent_id, org_id, user_id, content, metadata, event_at, created_at, "
              "updated_at) "
              "select pid, agent, org, usr, content, metadata::jsonb, event::timestamptz, " +
              at + ", " + at +
@@ -55,8 +56,8 @@ std::vector<std::string> remember(pg::Transaction& transaction, const std::strin
              .array(contents)
              .array(metadata)
              .array(events)},
-        {"insert into " + schema +
-             ".memory_jobs (source_pid, kind, payload, created_at, updated_at) "
+        {"insert into " + pg::qualified(schema, "memory_jobs") +
+             " (source_pid, kind, payload, created_at, updated_at) "
              "select pid, kind, '{\"origin\": \"remember\"}', " +
              at + ", " + at +
              " from (select clock_timestamp() as now) t, unnest($1::text[]) with ordinality as m (pid, n), "

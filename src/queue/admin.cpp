@@ -5,8 +5,10 @@
 #include <map>
 #include <thread>
 
+#include "pg/name.hpp"
 #include "queue/fan_in.hpp"
 #include "queue/holder.hpp"
+#include "queue/job.hpp"
 
 namespace memoir::queue {
 namespace {
@@ -29,8 +31,8 @@ std::string columns() {
            time + "), " + seconds(due + " - clock_timestamp()");
 }
 
-Job read_job(const pg::Result& rows, int row) {
-    Job job;
+JobRow read_job(const pg::Result& rows, int row) {
+    JobRow job;
     job.id = rows.integer(row, 0);
     job.source_pid = rows.string(row, 1);
     job.kind = rows.string(row, 2);
@@ -50,8 +52,8 @@ Job read_job(const pg::Result& rows, int row) {
     return job;
 }
 
-std::vector<Job> read_jobs(const pg::Result& rows) {
-    std::vector<Job> jobs;
+std::vector<JobRow> read_jobs(const pg::Result& rows) {
+    std::vector<JobRow> jobs;
     for (int row = 0; row < rows.rows(); ++row) jobs.push_back(read_job(rows, row));
     return jobs;
 }
@@ -86,12 +88,6 @@ auto with_patience(Work&& work) {
 
 }  // namespace
 
-std::span<const std::string> job_kinds() {
-    static const std::array<std::string, 6> kinds{
-        "embed", "extract", "categorize", "reprocess", "relational_extract", "synthesize"};
-    return kinds;
-}
-
 std::string_view to_string(JobState state) {
     switch (state) {
         case JobState::pending:
@@ -112,41 +108,44 @@ std::optional<JobState> parse_job_state(std::string_view text) {
     return std::nullopt;
 }
 
-bool Job::suspect() const {
+bool JobRow::suspect() const {
     return state == JobState::pending && failure_reason && failure_reason->starts_with(suspect_prefix);
 }
 
-std::vector<Job> list_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter) {
+std::vector<JobRow> list_jobs(pg::Connection& connection, const std::string& schema,
+                              const JobFilter& filter) {
     const std::string order =
         filter.state == JobState::failed ? "j.updated_at desc, j.id desc" : "j.created_at, j.id";
-    return read_jobs(connection.exec(
-        "select " + columns() + " from " + schema + ".memory_jobs j where " + in_state(filter.state) +
-            " and ($1::text is null or j.kind = $1) order by " + order + " limit $2::bigint",
-        pg::Params().add(filter.kind).add(filter.limit)));
+    return read_jobs(connection.exec("select " + columns() + " from " + pg::qualified(schema, "memory_jobs") +
+                                         " j where " + in_state(filter.state) +
+                                         " and ($1::text is null or j.kind = $1) order by " + order +
+                                         " limit $2::bigint",
+                                     pg::Params().add(filter.kind).add(filter.limit)));
 }
 
-std::optional<Job> find_job(pg::Connection& connection, const std::string& schema, std::int64_t id) {
-    const auto rows =
-        connection.exec("select " + columns() + " from " + schema + ".memory_jobs j where j.id = $1::bigint",
-                        pg::Params().add(id));
+std::optional<JobRow> find_job(pg::Connection& connection, const std::string& schema, std::int64_t id) {
+    const auto rows = connection.exec("select " + columns() + " from " +
+                                          pg::qualified(schema, "memory_jobs") + " j where j.id = $1::bigint",
+                                      pg::Params().add(id));
     if (rows.empty()) return std::nullopt;
     return read_job(rows, 0);
 }
 
-std::vector<Job> siblings(pg::Connection& connection, const std::string& schema, const Job& job) {
+std::vector<JobRow> siblings(pg::Connection& connection, const std::string& schema, const JobRow& job) {
     return read_jobs(connection.exec(
-        "select " + columns() + " from " + schema +
-            ".memory_jobs j where j.source_pid = $1 and j.id <> $2::bigint "
+        "select " + columns() + " from " + pg::qualified(schema, "memory_jobs") +
+            " j where j.source_pid = $1 and j.id <> $2::bigint "
             "and j.kind in ('extract', 'relational_extract', 'synthesize') order by j.created_at, j.id",
         pg::Params().add(job.source_pid).add(job.id)));
 }
 
-std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, const Job& job,
+std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, const JobRow& job,
                       std::int64_t cap) {
     // Its own created_at is read again: the text of ours is rounded.
     return connection
-        .exec("select count(*) from (select from " + schema + ".memory_jobs j, " + schema +
-                  ".memory_jobs self where self.id = $1::bigint and j.state = 'pending' and j.kind = $2 "
+        .exec("select count(*) from (select from " + pg::qualified(schema, "memory_jobs") + " j, " +
+                  pg::qualified(schema, "memory_jobs") +
+                  " self where self.id = $1::bigint and j.state = 'pending' and j.kind = $2 "
                   "and (j.created_at, j.id) < (self.created_at, self.id) limit $3::bigint) ahead",
               pg::Params().add(job.id).add(job.kind).add(cap))
         .integer(0, 0);
@@ -154,17 +153,17 @@ std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, con
 
 pg::Statement depth_statement(const std::string& schema, std::int64_t cap) {
     const auto count = [&](const std::string& condition) {
-        return "(select count(*) from (select from " + schema + ".memory_jobs j where j.kind = k.kind and " +
-               condition + " limit $2::bigint) counted)";
+        return "(select count(*) from (select from " + pg::qualified(schema, "memory_jobs") +
+               " j where j.kind = k.kind and " + condition + " limit $2::bigint) counted)";
     };
     return {"select k.kind, " + count(in_state(JobState::pending)) + ", " +
                 count(in_state(JobState::parked)) + ", " + count(in_state(JobState::claimed)) + ", " +
                 count(in_state(JobState::failed)) +
                 ", (select extract(epoch from clock_timestamp() - j.created_at)::double precision from " +
-                schema +
-                ".memory_jobs j where j.kind = k.kind and j.state = 'pending' order by j.created_at, j.id "
+                pg::qualified(schema, "memory_jobs") +
+                " j where j.kind = k.kind and j.state = 'pending' order by j.created_at, j.id "
                 "limit 1) from unnest($1::text[]) with ordinality as k (kind, n) order by k.n",
-            pg::Params().array(job_kinds()).add(cap + 1)};
+            pg::Params().array(std::vector<std::string>(kinds.begin(), kinds.end())).add(cap + 1)};
 }
 
 std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap) {
@@ -188,7 +187,7 @@ std::vector<Held> holders(pg::Connection& connection, const std::string& schema)
     const auto rows = connection.exec(
         "select coalesce(j.claimed_by, ''), j.kind, count(*), "
         "coalesce(max(extract(epoch from clock_timestamp() - j.claimed_at))::double precision, 0) from " +
-        schema + ".memory_jobs j where " + in_state(JobState::claimed) + " group by 1, 2");
+        pg::qualified(schema, "memory_jobs") + " j where " + in_state(JobState::claimed) + " group by 1, 2");
     std::map<std::pair<std::string, std::string>, Held> found;
     for (int row = 0; row < rows.rows(); ++row) {
         const auto claimed_by = rows.string(row, 0);
@@ -214,18 +213,18 @@ std::vector<Held> holders(pg::Connection& connection, const std::string& schema)
 
 std::int64_t count_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter) {
     return connection
-        .exec("select count(*) from " + schema + ".memory_jobs j where " + in_state(filter.state) +
-                  " and ($1::text is null or j.kind = $1)",
+        .exec("select count(*) from " + pg::qualified(schema, "memory_jobs") + " j where " +
+                  in_state(filter.state) + " and ($1::text is null or j.kind = $1)",
               pg::Params().add(filter.kind))
         .integer(0, 0);
 }
 
-std::optional<Job> retry_job(pg::Connection& connection, const std::string& schema, std::int64_t id) {
-    return with_patience([&]() -> std::optional<Job> {
+std::optional<JobRow> retry_job(pg::Connection& connection, const std::string& schema, std::int64_t id) {
+    return with_patience([&]() -> std::optional<JobRow> {
         pg::Transaction transaction(connection, pg::Transaction::Durability::on);
         const auto rows =
-            transaction.exec("update " + schema +
-                                 ".memory_jobs j set state = 'pending', attempts = 0, failure_reason = null "
+            transaction.exec("update " + pg::qualified(schema, "memory_jobs") +
+                                 " j set state = 'pending', attempts = 0, failure_reason = null "
                                  "where j.id = $1::bigint and j.state = 'failed' returning " +
                                  columns(),
                              pg::Params().add(id));
@@ -239,17 +238,20 @@ std::int64_t retry_all(pg::Connection& connection, const std::string& schema,
                        const std::optional<std::string>& kind, bool dry_run) {
     if (dry_run) return count_jobs(connection, schema, {JobState::failed, kind});
     // Jobs that fail again meanwhile are not ours to retry a second time: their updated_at is later.
-    const auto begun = connection.exec("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')").string(0, 0);
+    const auto begun =
+        connection
+            .exec("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+            .string(0, 0);
     std::int64_t retried = 0;
     for (;;) {
         const auto batch = with_patience([&] {
             pg::Transaction transaction(connection, pg::Transaction::Durability::on);
             const auto result = transaction.exec(
-                "update " + schema +
-                    ".memory_jobs j set state = 'pending', attempts = 0, failure_reason = null from "
+                "update " + pg::qualified(schema, "memory_jobs") +
+                    " j set state = 'pending', attempts = 0, failure_reason = null from "
                     "(select f.id from " +
-                    schema +
-                    ".memory_jobs f where f.state = 'failed' and ($1::text is null or f.kind = $1) "
+                    pg::qualified(schema, "memory_jobs") +
+                    " f where f.state = 'failed' and ($1::text is null or f.kind = $1) "
                     "and f.updated_at <= $2::timestamptz order by f.updated_at limit $3::bigint "
                     "for update skip locked) chosen where j.id = chosen.id",
                 pg::Params().add(kind).add(begun).add(retry_batch));
@@ -269,19 +271,21 @@ std::optional<Deleted> delete_job(pg::Connection& connection, const std::string&
         Deleted deleted{*job};
         pg::Transaction transaction(connection, pg::Transaction::Durability::on);
         // Three statements, in the order of every settle: the source's lock, the row, the look.
-        transaction.exec("select from " + schema + ".memories where pid = $1 for no key update",
-                         pg::Params().add(job->source_pid));
-        const auto gone = transaction.exec(
-            "delete from " + schema + ".memory_jobs where id = $1::bigint and state = 'failed' returning id",
-            pg::Params().add(id));
+        transaction.exec(
+            "select from " + pg::qualified(schema, "memories") + " where pid = $1 for no key update",
+            pg::Params().add(job->source_pid));
+        const auto gone = transaction.exec("delete from " + pg::qualified(schema, "memory_jobs") +
+                                               " where id = $1::bigint and state = 'failed' returning id",
+                                           pg::Params().add(id));
         if (gone.empty()) return std::nullopt;
         if (graph && (job->kind == "extract" || job->kind == "relational_extract")) {
             const std::array pids{job->source_pid};
             deleted.synthesize_enqueued = enqueue_synthesize(transaction, schema, pids) > 0;
         }
         if (job->kind == "synthesize")
-            transaction.exec("delete from " + schema + ".graph_triple_staging where source_pid = $1",
-                             pg::Params().add(job->source_pid));
+            transaction.exec(
+                "delete from " + pg::qualified(schema, "graph_triple_staging") + " where source_pid = $1",
+                pg::Params().add(job->source_pid));
         transaction.commit();
         return deleted;
     });

@@ -13,17 +13,11 @@
 
 namespace memoir::queue {
 
-// The kinds of the contract.
-std::span<const std::string> job_kinds();
-
-// A suspect's failure_reason begins so: recovery took the row from a process that died with it.
-inline constexpr std::string_view suspect_prefix = "holder died: ";
-
 enum class JobState { pending, parked, claimed, failed };  // parked: claimed by exactly `parked`
 std::string_view to_string(JobState state);
 std::optional<JobState> parse_job_state(std::string_view text);
 
-struct Job {
+struct JobRow {
     std::int64_t id = 0;
     std::string source_pid, kind;
     JobState state = JobState::pending;
@@ -43,12 +37,12 @@ struct JobFilter {
     int limit = 50;
 };
 // Failed ones newest first (updated_at), the others oldest first (created_at).
-std::vector<Job> list_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter);
-std::optional<Job> find_job(pg::Connection& connection, const std::string& schema, std::int64_t id);
+std::vector<JobRow> list_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter);
+std::optional<JobRow> find_job(pg::Connection& connection, const std::string& schema, std::int64_t id);
 // Rows of the same source in the fan-in's kinds, without the job itself.
-std::vector<Job> siblings(pg::Connection& connection, const std::string& schema, const Job& job);
+std::vector<JobRow> siblings(pg::Connection& connection, const std::string& schema, const JobRow& job);
 // Pending rows of its kind that a claim takes before it; at most `cap`.
-std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, const Job& job,
+std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, const JobRow& job,
                       std::int64_t cap = 10'000);
 
 // How deep the queue is: one statement, cheap however large the queue, for status, metrics and the unit's
@@ -77,7 +71,7 @@ std::vector<Held> holders(pg::Connection& connection, const std::string& schema)
 std::int64_t count_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter);
 
 // failed → pending with fresh attempts; its place in the queue stays. Nothing: no failed job of this id.
-std::optional<Job> retry_job(pg::Connection& connection, const std::string& schema, std::int64_t id);
+std::optional<JobRow> retry_job(pg::Connection& connection, const std::string& schema, std::int64_t id);
 // All failed jobs (of a kind), a thousand a transaction, so that no lock is held for long; those that an
 // agent deletes at this moment are passed over. Returns how many; a dry run only counts.
 std::int64_t retry_all(pg::Connection& connection, const std::string& schema,
@@ -87,7 +81,7 @@ std::int64_t retry_all(pg::Connection& connection, const std::string& schema,
 // graph is configured here or elsewhere in the fleet; a synthesize job takes its staged triples with it, or
 // the repair sweep would bring it back. Nothing: no failed job of this id.
 struct Deleted {
-    Job job;
+    JobRow job;
     bool synthesize_enqueued = false;
 };
 std::optional<Deleted> delete_job(pg::Connection& connection, const std::string& schema, std::int64_t id,

@@ -7,9 +7,7 @@
 
 namespace memoir::queue {
 
-// A waiting job stays claimed by exactly this, with claimed_at = due − parked_lease: any worker's recovery
-// brings it back on time.
-inline constexpr std::string_view parked_by = "parked";
+// A parked row is due this long after its claimed_at (queue/job.hpp says why).
 inline constexpr int parked_lease_seconds = 60;
 
 // `memoird/host:pid:nonce/lane.loop.seq`.

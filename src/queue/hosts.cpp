@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "pg/name.hpp"
+
 namespace memoir::queue {
 
 std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints) {
@@ -22,8 +24,8 @@ std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints) {
 }
 
 pg::Statement upsert_host(const std::string& schema, const Host& host) {
-    return {"insert into " + schema +
-                ".memoird_hosts (nonce, host, pid, version, kinds, endpoints, seen_at) "
+    return {"insert into " + pg::qualified(schema, "memoird_hosts") +
+                " (nonce, host, pid, version, kinds, endpoints, seen_at) "
                 "values ($1, $2, $3::integer, $4, $5::text[], $6::jsonb, clock_timestamp()) "
                 "on conflict (nonce) do update set host = excluded.host, pid = excluded.pid, "
                 "version = excluded.version, kinds = excluded.kinds, endpoints = excluded.endpoints, "
@@ -38,19 +40,21 @@ pg::Statement upsert_host(const std::string& schema, const Host& host) {
 }
 
 pg::Statement delete_host(const std::string& schema, const std::string& nonce) {
-    return {"delete from " + schema + ".memoird_hosts where nonce = $1", pg::Params().add(nonce)};
+    return {"delete from " + pg::qualified(schema, "memoird_hosts") + " where nonce = $1",
+            pg::Params().add(nonce)};
 }
 
 pg::Statement delete_unseen_hosts(const std::string& schema) {
-    return {"delete from " + schema + ".memoird_hosts where nonce in (select nonce from " + schema +
-            ".memoird_hosts where seen_at < clock_timestamp() - interval '1 day' for update skip locked)"};
+    return {"delete from " + pg::qualified(schema, "memoird_hosts") + " where nonce in (select nonce from " +
+            pg::qualified(schema, "memoird_hosts") +
+            " where seen_at < clock_timestamp() - interval '1 day' for update skip locked)"};
 }
 
 pg::Statement select_hosts(const std::string& schema) {
     return {
         "select nonce, host, pid, version, array_to_string(kinds, ','), endpoints::text, "
         "extract(epoch from clock_timestamp() - seen_at)::double precision from " +
-        schema + ".memoird_hosts order by host, pid, nonce"};
+        pg::qualified(schema, "memoird_hosts") + " order by host, pid, nonce"};
 }
 
 std::vector<Host> read_hosts(const pg::Result& result) {

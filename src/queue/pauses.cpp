@@ -1,12 +1,14 @@
 #include "queue/pauses.hpp"
 
+#include "pg/name.hpp"
+
 namespace memoir::queue {
 
 pg::Statement select_pauses(const std::string& schema) {
     return {
         "select kind, to_char(paused_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), paused_by "
         "from " +
-        schema + ".memoird_pauses order by kind"};
+        pg::qualified(schema, "memoird_pauses") + " order by kind"};
 }
 
 std::vector<Pause> read_pauses(const pg::Result& result) {
@@ -26,14 +28,14 @@ const Pause* pause_of(const std::vector<Pause>& pauses, std::string_view kind) {
 }
 
 pg::Statement insert_pause(const std::string& schema, const std::string& kind, const std::string& by) {
-    return {
-        "insert into " + schema +
-            ".memoird_pauses (kind, paused_by) values ($1, $2) on conflict (kind) do nothing returning kind",
-        pg::Params().add(kind).add(by)};
+    return {"insert into " + pg::qualified(schema, "memoird_pauses") +
+                " (kind, paused_by) values ($1, $2) on conflict (kind) do nothing returning kind",
+            pg::Params().add(kind).add(by)};
 }
 
 pg::Statement delete_pause(const std::string& schema, const std::string& kind) {
-    return {"delete from " + schema + ".memoird_pauses where kind = $1 or $1 = '*' returning kind",
+    return {"delete from " + pg::qualified(schema, "memoird_pauses") +
+                " where kind = $1 or $1 = '*' returning kind",
             pg::Params().add(kind)};
 }
 

@@ -1,5 +1,6 @@
 #include "schema/additions.hpp"
 
+#include "pg/name.hpp"
 #include "schema/contract.hpp"
 
 namespace memoir::schema {
@@ -90,11 +91,11 @@ std::span<const Need> fixed_needs() {
 
 std::string Index::create_sql(const std::string& schema, bool concurrently) const {
     return std::string("create index ") + (concurrently ? "concurrently " : "") + "if not exists " +
-           std::string(name) + " on " + schema + ".memory_jobs " + std::string(definition);
+           std::string(name) + " on " + pg::qualified(schema, "memory_jobs") + " " + std::string(definition);
 }
 
 std::string Table::create_sql(const std::string& schema) const {
-    return "create table if not exists " + schema + "." + std::string(name) + " " +
+    return "create table if not exists " + pg::qualified(schema, name) + " " +
            with_schema(definition, schema);
 }
 
@@ -103,7 +104,7 @@ std::string channel(const std::string& schema) {
 }
 
 std::vector<std::string> notify_ddl(const std::string& schema) {
-    const std::string function = schema + "." + std::string(notify_name);
+    const std::string function = pg::qualified(schema, notify_name);
     return {"create or replace function " + function +
                 "() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $body$\n"
                 "begin\n"
@@ -113,9 +114,9 @@ std::vector<std::string> notify_ddl(const std::string& schema) {
                 "  return null;\n"
                 "end\n"
                 "$body$",
-            "create trigger " + std::string(notify_name) + " after insert on " + schema +
-                ".memory_jobs referencing new table as added for each statement execute function " +
-                function + "()"};
+            "create trigger " + std::string(notify_name) + " after insert on " +
+                pg::qualified(schema, "memory_jobs") +
+                " referencing new table as added for each statement execute function " + function + "()"};
 }
 
 std::vector<std::string> advice(const Additions& additions) {
@@ -147,15 +148,15 @@ std::vector<std::string> split_privileges(std::string_view privileges) {
 std::vector<std::string> grants(const std::string& schema, const std::string& role) {
     require_valid_name(schema);
     const std::string to = " to " + quoted(role);
-    std::vector<std::string> lines{"grant usage on schema " + schema + to};
+    std::vector<std::string> lines{"grant usage on schema " + quoted(schema) + to};
     const auto table = [&](std::string_view name, std::string_view privileges) {
-        lines.push_back("grant " + std::string(privileges) + " on " + schema + "." + std::string(name) + to);
+        lines.push_back("grant " + std::string(privileges) + " on " + pg::qualified(schema, name) + to);
     };
     for (const auto& need : needs) {
         table(need.table, need.privileges);
         if (need.sequence)
-            lines.push_back("grant usage on sequence " + schema + "." + std::string(need.table) + "_id_seq" +
-                            to);
+            lines.push_back("grant usage on sequence " +
+                            pg::qualified(schema, std::string(need.table) + "_id_seq") + to);
     }
     for (const auto& ours : tables) table(ours.name, ours.privileges);
     return lines;

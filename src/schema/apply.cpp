@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/failure.hpp"
+#include "pg/name.hpp"
 #include "schema/additions.hpp"
 #include "schema/inventory.hpp"
 
@@ -82,7 +83,7 @@ std::vector<const Index*> indexes_to_build(const Inventory& found) {
 }
 
 std::string drop_index(const std::string& schema, std::string_view name) {
-    return "drop index concurrently if exists " + schema + "." + std::string(name);
+    return "drop index concurrently if exists " + pg::qualified(schema, name);
 }
 
 // One line a statement: its first.
@@ -134,7 +135,7 @@ bool build_under_way(pg::Connection& connection, const std::string& schema) {
 void wait_for_other_builds(pg::Connection& connection, const std::string& schema) {
     if (!build_under_way(connection, schema)) return;
     pg::Transaction wait(connection, pg::Transaction::Durability::off, Milliseconds(0));
-    wait.exec("lock table " + schema + ".memory_jobs in share update exclusive mode");
+    wait.exec("lock table " + pg::qualified(schema, "memory_jobs") + " in share update exclusive mode");
 }
 
 void build_index(pg::Connection& connection, const std::string& schema, const Index& index,
@@ -190,12 +191,13 @@ void remove(pg::Connection& connection, const std::string& schema, const ApplyOp
     const auto plan = [&](const Inventory& found) {
         std::vector<std::string> statements;
         if (found.has_table("memory_jobs"))
-            statements.push_back("drop trigger if exists memoird_notify on " + schema + ".memory_jobs");
+            statements.push_back("drop trigger if exists memoird_notify on " +
+                                 pg::qualified(schema, "memory_jobs"));
         if (found.notify_function)
-            statements.push_back("drop function if exists " + schema + ".memoird_notify()");
+            statements.push_back("drop function if exists " + pg::qualified(schema, notify_name) + "()");
         for (const auto& table : our_tables())
             if (found.has_table(table.name))
-                statements.push_back("drop table if exists " + schema + "." + std::string(table.name));
+                statements.push_back("drop table if exists " + pg::qualified(schema, table.name));
         return statements;
     };
     const auto is_there = [](const Inventory& found, const Index& index) {

@@ -1,4 +1,5 @@
 #include "base/failure.hpp"
+#include "pg/name.hpp"
 #include "schema/additions.hpp"
 #include "schema/inventory.hpp"
 
@@ -50,7 +51,7 @@ void require_privileges(pg::Connection& connection, const std::string& schema, c
     };
     const auto table = [&](std::string_view name, std::string_view privileges) {
         for (const auto& privilege : split_privileges(privileges))
-            if (!ask("has_table_privilege", schema + "." + std::string(name), privilege))
+            if (!ask("has_table_privilege", pg::qualified(schema, name), privilege))
                 lacking.push_back(privilege + " on " + std::string(name));
     };
     if (!ask("has_schema_privilege", schema, "usage")) {
@@ -58,7 +59,7 @@ void require_privileges(pg::Connection& connection, const std::string& schema, c
     } else {
         for (const auto& need : fixed_needs()) {
             table(need.table, need.privileges);
-            const std::string sequence = schema + "." + std::string(need.table) + "_id_seq";
+            const std::string sequence = pg::qualified(schema, std::string(need.table) + "_id_seq");
             if (need.sequence && !ask("has_sequence_privilege", sequence, "usage"))
                 lacking.push_back("usage on sequence " + std::string(need.table) + "_id_seq");
         }

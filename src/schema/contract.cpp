@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/failure.hpp"
+#include "pg/name.hpp"
 #include "schema/schema.hpp"
 
 namespace memoir::schema {
@@ -167,8 +168,8 @@ std::span<const std::string_view> migrations() {
 
 std::string with_schema(std::string_view statement, const std::string& schema) {
     std::string sql(statement);
-    for (auto at = sql.find("$s"); at != std::string::npos; at = sql.find("$s", at + schema.size()))
-        sql.replace(at, 2, schema);
+    for (auto at = sql.find("$s"); at != std::string::npos; at = sql.find("$s", at))
+        sql.replace(at, 2, '"' + schema + '"');
     return sql;
 }
 
@@ -187,7 +188,7 @@ std::vector<std::string> contract_ddl(const std::string& schema) {
     require_valid_name(schema);
     std::vector<std::string> ddl;
     for (const auto statement : statements) ddl.push_back(with_schema(statement, schema));
-    std::string ledger = "insert into " + schema + "." + std::string(ledger_table) +
+    std::string ledger = "insert into " + pg::qualified(schema, ledger_table) +
                          " (version, applied_at) select v, extract(epoch from clock_timestamp())::bigint "
                          "from unnest(array[";
     for (const auto version : versions) ledger += "'" + std::string(version) + "',";

@@ -25,7 +25,7 @@ inline constexpr std::string_view ledger_table = "memoir_core_migrations";
 // pastes the name into SQL text only after this. Throws StartError.
 void require_valid_name(const std::string& schema);
 
-// `statement` with each `$s` replaced by the schema's (valid) name.
+// `statement` with each `$s` replaced by the schema's (valid) name, quoted.
 std::string with_schema(std::string_view statement, const std::string& schema);
 
 }  // namespace memoir::schema
