@@ -1,5 +1,6 @@
 #include "vector/postgres_index.hpp"
 
+#include "pg/name.hpp"
 #include "vector/real_array.hpp"
 #include "vector/similarity.hpp"
 
@@ -27,8 +28,9 @@ StartError misfit(const std::string& table, const std::string& model, std::int64
 
 PostgresIndex::PostgresIndex(pg::Pool& pool, std::string schema, std::string model, int dimension)
     : pool_(pool),
-      table_(schema + ".memoird_vectors"),
-      memories_(schema + ".memories"),
+      name_(schema + ".memoird_vectors"),
+      table_(pg::qualified(schema, "memoird_vectors")),
+      memories_(pg::qualified(schema, "memories")),
       model_(std::move(model)),
       dimension_(dimension) {}
 
@@ -36,14 +38,14 @@ void PostgresIndex::prepare(std::stop_token stop) {
     auto connection = pool_.acquire(stop);
     if (connection->exec("select to_regclass($1::text) is null", pg::Params().add(table_), stop)
             .boolean(0, 0))
-        throw StartError("table " + table_ + " does not exist, and vector.backend is postgres",
+        throw StartError("table " + name_ + " does not exist, and vector.backend is postgres",
                          "run `memoirctl schema apply`");
     // Every host looks before its first write, so the first rows speak for all: no scan of a large table.
     const auto other = connection->exec(
         "select model, cardinality(vector) from (select model, vector from " + table_ +
             " limit 1000) v where model <> $1::text or cardinality(vector) <> $2::integer limit 1",
         pg::Params().add(model_).add(dimension_), stop);
-    if (!other.empty()) throw misfit(table_, other.string(0, 0), other.integer(0, 1), model_, dimension_);
+    if (!other.empty()) throw misfit(name_, other.string(0, 0), other.integer(0, 1), model_, dimension_);
 }
 
 pg::Effect PostgresIndex::write(std::span<const Point> points, std::stop_token) {

@@ -32,7 +32,8 @@ class PostgresIndex : public Index {
 
   private:
     pg::Pool& pool_;
-    std::string table_, memories_;  // with their schema
+    std::string name_;              // of the table, for people
+    std::string table_, memories_;  // with their schema, quoted: it may be a word that SQL reserves
     std::string model_;
     int dimension_;
 };
