@@ -1,14 +1,16 @@
 #pragma once
 // One libpq connection, used non-blocking with deadlines. All SQL is parameterised and goes through the
 // unnamed prepared statement, so that a transaction pooler works. A deadline or a stop shuts the socket down:
-// the connection is broken then, and its owner throws it away. Thread safety: one thread at a time. Errors:
-// pg::Error.
+// the connection is broken then, and its owner throws it away; the server is asked to cancel from a thread
+// that nobody waits for. Thread safety: one thread at a time. Errors: pg::Error; a stop is Error(cancelled)
+// without a SQLSTATE, and UnknownOutcome of that class where a loss would be one.
 
 #include <libpq-fe.h>
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -18,14 +20,18 @@
 #include "base/clock.hpp"
 #include "pg/error.hpp"
 #include "pg/result.hpp"
+#include "pg/waiter.hpp"
 
 namespace memoir::pg {
+
+class Resolver;
 
 struct ConnectOptions {
     std::string conninfo;  // libpq URI or keywords; may hold a password: never logged
     std::string application_name = "memoird";
     Milliseconds connect_timeout{10'000};    // name resolution, TCP, TLS and authentication together
     Milliseconds statement_timeout{30'000};  // client side, per round trip
+    Resolver* resolver = nullptr;            // null: the shared one
 };
 
 // One segment of a pipeline: its statements are one implicit transaction, ended by a Sync.
@@ -42,7 +48,8 @@ class Connection {
     Connection& operator=(const Connection&) = delete;
 
     // One statement, its own transaction unless inside begin/commit.
-    // A connection lost while a writing statement outside a transaction was under way throws UnknownOutcome.
+    // A connection lost after a statement outside a transaction was handed over throws UnknownOutcome; before
+    // that, also when it had been lost while idle, Error(connection).
     Result exec(const std::string& sql, const Params& params = {}, std::stop_token stop = {});
 
     // One round trip, one implicit transaction a segment. A lost connection throws UnknownOutcome (any of the
@@ -59,24 +66,52 @@ class Connection {
         std::string channel, payload;
     };
     std::vector<Notification> notifications();
+    // Waits for something to read: a notification, or the end of the connection.
+    Waiter::Woken wait_readable(TimePoint until, std::stop_token stop);
+    // True when it can be given to somebody else: whole, outside a transaction, and not closed by the server.
+    bool reusable();
+    // Why it is broken; empty while it is not.
+    const std::optional<Error>& loss() const { return loss_; }
 
   private:
     friend class Transaction;
-    Connection(PGconn* handle, const ConnectOptions& options);
-    // The implementer adds what it needs.
-    std::unique_ptr<PGconn, decltype(&PQfinish)> handle_;
+    struct View {
+        const char* sql;
+        const Params* params;
+    };
+    using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
+    Connection(Handle handle, const ConnectOptions& options);
+
+    // `settles`: a loss leaves the outcome open. Segment errors are returned.
+    std::vector<SegmentResult> round_trip(std::vector<std::vector<View>> segments, bool settles,
+                                          const std::stop_token& stop);
+    std::vector<Result> run(std::vector<View> statements, bool settles, const std::stop_token& stop);
+    bool send(const std::vector<std::vector<View>>& segments);
+    void read_what_is_there();
+    void notice_loss_while_idle();
+    void abandon(const Error& cause, bool cancel);
+    static void on_notice(void* self, const PGresult* notice);
+
+    Handle handle_;
     ConnectOptions options_;
     Milliseconds timeout_{0};
     bool broken_ = false;
     bool in_transaction_ = false;
+    bool dismissed_ = false;           // the server said goodbye while idle
+    std::vector<Statement> prologue_;  // begin and settings, sent together with the first statement
+    std::optional<Error> loss_;
+    Waiter waiter_;
 };
 
-// begin … commit, READ COMMITTED. Destroyed uncommitted, it rolls back (or leaves a broken connection
-// behind). `lock_timeout` 500 ms stays below deadlock_timeout: memoird always yields first.
+// begin … commit, READ COMMITTED. Begin travels with the first statement, so a transaction of one exec and a
+// commit is two round trips, and one of commit(statements) alone is one. Destroyed uncommitted, it rolls back
+// (or leaves a broken connection behind). `lock_timeout` 500 ms stays below deadlock_timeout: memoird always
+// yields first; 0 waits for ever. Connection::exec on its connection is part of the transaction meanwhile.
 class Transaction {
   public:
     enum class Durability { on, off };  // off: synchronous_commit off for this transaction only
-    Transaction(Connection& connection, Durability durability, Milliseconds lock_timeout = Milliseconds(500));
+    Transaction(Connection& connection, Durability durability, Milliseconds lock_timeout = Milliseconds(500),
+                std::stop_token stop = {});
     ~Transaction();
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
@@ -85,11 +120,18 @@ class Transaction {
     std::vector<Result> pipeline(
         std::span<const Statement> statements);  // one round trip, throws the first Error
     void commit();  // throws UnknownOutcome when the connection is lost after COMMIT was sent
+    // `last` and the commit in one round trip. Throws the first Error, and nothing stands then;
+    // UnknownOutcome as above.
+    std::vector<Result> commit(std::span<const Statement> last);
+    void rollback() noexcept;  // at once, so that locks do not wait for the destructor
     Connection& connection() { return connection_; }
 
   private:
+    std::vector<Result> run(std::span<const Statement> statements, bool commit);
     Connection& connection_;
+    std::stop_token stop_;
     bool open_ = true;
+    bool failed_ = false;  // a statement failed: the server would turn a commit into a rollback
 };
 
 // A change to make inside a settling transaction. Throws to roll back.

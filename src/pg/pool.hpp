@@ -1,7 +1,9 @@
 #pragma once
 // Connections for statements and transactions: held for one of them, never across a model call. Opened on
 // demand up to the size, kept LIFO, broken ones thrown away. After a failed connect the next try waits: 100
-// ms × 2ⁿ, at most 5 s, with jitter, for the whole pool. Thread safety: all of Pool.
+// ms × 2ⁿ, at most 5 s, with jitter, for the whole pool, and one caller tries for all. What a human has to
+// mend (permission, no such database) is thrown at once, and backs off too. Thread safety: all of Pool; a
+// Lease is its holder's, and ends before the pool does.
 
 #include <condition_variable>
 #include <functional>
@@ -17,7 +19,8 @@ namespace memoir::pg {
 
 class Pool {
   public:
-    // Called from whichever thread finds out; once at each change of state.
+    // Called from whichever thread finds out; once at each change of state, in their order, the first state
+    // included. They must not call acquire().
     struct Observer {
         std::function<void(const Error&)> down;
         std::function<void()> up;
@@ -47,7 +50,6 @@ class Pool {
     int size() const;
     int in_use() const;
     bool up() const;  // the last statement or connect succeeded
-                      // A statement failed or succeeded on a connection of this pool; Lease does it.
 
   private:
     struct State;

@@ -56,6 +56,8 @@ class Result {
     std::vector<float> floats(int row, int column) const;  // real[] in text form: {1,2.5}
     std::int64_t affected() const;                         // rows of INSERT, UPDATE, DELETE
 
+    std::string_view command() const { return result_ ? PQcmdStatus(result_.get()) : ""; }  // "INSERT 0 1"
+
   private:
     std::unique_ptr<PGresult, decltype(&PQclear)> result_;
 };

@@ -1,16 +1,19 @@
 #pragma once
-// A program under test as a child process. Killed with SIGKILL when the object goes.
-// Thread safety: one thread at a time.
+// A program under test as a child process. Killed with SIGKILL, and its process group with it, when the
+// object goes or the test program ends, however it ends. Thread safety: one thread at a time.
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace memoir::test {
+
+class Guarded;
 
 class Process {
   public:
@@ -36,8 +39,8 @@ class Process {
 
   private:
     pid_t pid_ = -1;
-    std::optional<int> code_;
     std::string directory_;
+    std::unique_ptr<Guarded> guarded_;
 };
 
 // Runs to the end.

@@ -1,0 +1,247 @@
+#include "pg/connection.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "pg/canceller.hpp"
+#include "pg/diagnose.hpp"
+
+namespace memoir::pg {
+namespace {
+
+constexpr std::size_t most_parameters = 65'535;  // the protocol counts them in 16 bits
+
+// Sorts the results of a round trip into its segments.
+class Replies {
+  public:
+    explicit Replies(std::vector<std::size_t> statements) : expected_(std::move(statements)) {}
+
+    bool complete() const { return done_.size() == expected_.size(); }
+    // The error of the segment under way: once it has one, it cannot stand any more.
+    const std::optional<Error>& error() const { return error_; }
+
+    void take(PGresult* raw) {
+        if (raw == nullptr) return;  // stands between the statements
+        Result result(raw);
+        switch (PQresultStatus(raw)) {
+            case PGRES_PIPELINE_SYNC:
+                finish_segment();
+                break;
+            case PGRES_PIPELINE_ABORTED:
+                break;
+            case PGRES_TUPLES_OK:
+            case PGRES_COMMAND_OK:
+            case PGRES_EMPTY_QUERY:
+                results_.push_back(std::move(result));
+                break;
+            case PGRES_FATAL_ERROR:
+            case PGRES_BAD_RESPONSE:
+                if (!error_) error_ = diagnose(raw);
+                break;
+            default:
+                // COPY and single rows are never asked for.
+                if (!error_) error_.emplace(ErrorClass::other, "", "a reply of an unexpected kind");
+        }
+    }
+
+    std::vector<SegmentResult> done() { return std::move(done_); }
+
+  private:
+    void finish_segment() {
+        if (!error_ && results_.size() != expected_[done_.size()])
+            error_.emplace(ErrorClass::other, "", "the server answered another number of statements");
+        if (error_)
+            done_.emplace_back(std::move(*error_));
+        else
+            done_.emplace_back(std::move(results_));
+        error_.reset();
+        results_.clear();
+    }
+
+    std::vector<std::size_t> expected_;  // statements of each segment
+    std::vector<SegmentResult> done_;
+    std::vector<Result> results_;  // of the segment under way
+    std::optional<Error> error_;
+};
+
+Error lost() {
+    return {ErrorClass::connection, "", "the connection was lost"};
+}
+
+}  // namespace
+
+Connection::Connection(Handle handle, const ConnectOptions& options)
+    : handle_(std::move(handle)), options_(options) {
+    PQsetNoticeReceiver(handle_.get(), on_notice, this);
+}
+
+Connection::~Connection() = default;
+
+Result Connection::exec(const std::string& sql, const Params& params, std::stop_token stop) {
+    auto results = run({View{sql.c_str(), &params}}, !in_transaction_, stop);
+    return std::move(results.front());
+}
+
+std::vector<SegmentResult> Connection::pipeline(std::span<const Segment> segments, std::stop_token stop) {
+    std::vector<std::vector<View>> views(segments.size());
+    for (std::size_t i = 0; i < segments.size(); ++i)
+        for (const auto& statement : segments[i])
+            views[i].push_back({statement.sql.c_str(), &statement.params});
+    return round_trip(std::move(views), !in_transaction_, stop);
+}
+
+std::vector<Result> Connection::run(std::vector<View> statements, bool settles, const std::stop_token& stop) {
+    std::vector<std::vector<View>> segments;
+    segments.push_back(std::move(statements));
+    auto replies = round_trip(std::move(segments), settles, stop);
+    if (const auto* error = std::get_if<Error>(&replies.front())) throw *error;
+    return std::move(std::get<std::vector<Result>>(replies.front()));
+}
+
+std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>> segments, bool settles,
+                                                  const std::stop_token& stop) {
+    if (segments.empty()) return {};
+    if (broken_) throw Error(ErrorClass::connection, "", "the connection is broken");
+    if (stop.stop_requested()) throw Error(ErrorClass::cancelled, "", "stopped");
+    for (const auto& segment : segments)
+        for (const auto& view : segment)
+            if (view.params->size() > most_parameters)
+                throw Error(ErrorClass::other, "", "a statement has more than 65535 parameters");
+    notice_loss_while_idle();
+
+    const auto prologue = std::exchange(prologue_, {});
+    std::vector<View> first;
+    for (const auto& statement : prologue) first.push_back({statement.sql.c_str(), &statement.params});
+    segments.front().insert(segments.front().begin(), first.begin(), first.end());
+
+    std::vector<std::size_t> expected;
+    for (const auto& segment : segments) expected.push_back(segment.size());
+    Replies replies(std::move(expected));
+    const auto limit = timeout_.count() > 0 ? timeout_ : options_.statement_timeout;
+    const auto deadline = Steady::now() + limit;
+    const Waiter::Watch watch(waiter_, stop);
+
+    // Reads while it writes: a server whose replies nobody takes stops reading.
+    const auto exchange = [&]() -> std::optional<Error> {
+        while (true) {
+            const int unsent = PQflush(handle_.get());
+            while (!replies.complete() && PQisBusy(handle_.get()) == 0) {
+                if (PQstatus(handle_.get()) == CONNECTION_BAD) return lost();
+                PGresult* result = PQgetResult(handle_.get());
+                replies.take(result);
+                if (result == nullptr && PQstatus(handle_.get()) == CONNECTION_BAD) return lost();
+            }
+            if (replies.complete()) return std::nullopt;
+            if (PQstatus(handle_.get()) == CONNECTION_BAD || unsent < 0) return lost();
+            const auto events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
+            switch (waiter_.wait(socket(), events, deadline)) {
+                case Waiter::Woken::ready:
+                    read_what_is_there();
+                    break;
+                case Waiter::Woken::stop:
+                    return Error(ErrorClass::cancelled, "", "stopped");
+                case Waiter::Woken::deadline:
+                    return Error(ErrorClass::connection, "",
+                                 "no answer within " + std::to_string(limit.count()) + " ms");
+            }
+        }
+    };
+
+    auto loss = send(segments) ? exchange() : lost();
+    if (loss) {
+        const bool of_ours = PQstatus(handle_.get()) != CONNECTION_BAD;
+        // A farewell of the server (57P01) tells more than the silence after it.
+        const auto& said = replies.error();
+        if (!of_ours && said && said->error_class() == ErrorClass::connection) loss = said;
+        abandon(*loss, of_ours);
+        // One segment that has failed by itself cannot stand: that is its outcome.
+        if (said && said->error_class() != ErrorClass::connection && segments.size() == 1) throw *said;
+        if (settles) throw UnknownOutcome(*loss);
+        throw *loss;
+    }
+    if (PQexitPipelineMode(handle_.get()) == 0) abandon(lost(), false);
+
+    auto done = replies.done();
+    if (auto* results = std::get_if<std::vector<Result>>(&done.front()))
+        results->erase(results->begin(), results->begin() + static_cast<std::ptrdiff_t>(prologue.size()));
+    return done;
+}
+
+// Hands everything over to libpq's buffer; what the socket does not take now goes out while we read. libpq
+// reports a failed write only when it reads, so here only an unusable connection fails.
+bool Connection::send(const std::vector<std::vector<View>>& segments) {
+    bool taken = PQenterPipelineMode(handle_.get()) == 1;
+    for (const auto& segment : segments) {
+        for (const auto& view : segment) {
+            const auto values = view.params->pointers();
+            taken = taken && PQsendQueryParams(handle_.get(), view.sql, static_cast<int>(values.size()),
+                                               nullptr, values.data(), nullptr, nullptr, 0) == 1;
+        }
+        taken = taken && PQpipelineSync(handle_.get()) == 1;
+    }
+    return taken;
+}
+
+// Under TLS libpq may hold a record of which its buffer took only a part, and poll() does not see it. A
+// record has at most 16 kB and a read takes at least 8 kB, so three reads leave nothing.
+void Connection::read_what_is_there() {
+    const int reads = PQsslInUse(handle_.get()) != 0 ? 3 : 1;
+    for (int i = 0; i < reads; ++i) {
+        PQconsumeInput(handle_.get());  // a failure shows in PQstatus
+        if (PQisBusy(handle_.get()) == 0) return;
+    }
+}
+
+// Before anything is sent: a connection that the server closed meanwhile must not leave an outcome open.
+void Connection::notice_loss_while_idle() {
+    for (int i = 0; i < 3 && !dismissed_ && readable(socket()); ++i) {
+        if (PQconsumeInput(handle_.get()) == 0) dismissed_ = true;
+        PQisBusy(handle_.get());  // parses; a farewell arrives as a notice
+    }
+    if (!dismissed_) return;
+    abandon(Error(ErrorClass::connection, "", "the connection was lost while idle"), false);
+    throw Error(*loss_);
+}
+
+void Connection::abandon(const Error& cause, bool cancel) {
+    broken_ = true;
+    loss_ = cause;
+    if (cancel) cancel_later(CancelHandle(PQgetCancel(handle_.get()), &PQfreeCancel));
+    if (socket() >= 0) shutdown(socket(), SHUT_RDWR);
+}
+
+void Connection::on_notice(void* self, const PGresult* notice) {
+    const char* state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+    if (state != nullptr && classify(state) == ErrorClass::connection)
+        static_cast<Connection*>(self)->dismissed_ = true;
+}
+
+bool Connection::reusable() {
+    if (broken_ || !prologue_.empty() || PQtransactionStatus(handle_.get()) != PQTRANS_IDLE) return false;
+    try {
+        notice_loss_while_idle();
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+std::vector<Connection::Notification> Connection::notifications() {
+    if (broken_) throw Error(ErrorClass::connection, "", "the connection is broken");
+    notice_loss_while_idle();
+    std::vector<Notification> list;
+    while (auto* raw = PQnotifies(handle_.get())) {
+        const std::unique_ptr<PGnotify, decltype(&PQfreemem)> guard(raw, &PQfreemem);
+        list.push_back({raw->relname, raw->extra});
+    }
+    return list;
+}
+
+Waiter::Woken Connection::wait_readable(TimePoint until, std::stop_token stop) {
+    const Waiter::Watch watch(waiter_, std::move(stop));
+    return waiter_.wait(socket(), POLLIN, until);
+}
+
+}  // namespace memoir::pg

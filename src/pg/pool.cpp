@@ -1,0 +1,193 @@
+#include "pg/pool.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/random_id.hpp"
+#include "pg/backoff.hpp"
+
+namespace memoir::pg {
+namespace {
+
+// Of these a wait may end well; the others need a human, and the caller hears of them at once.
+bool passes_by_itself(const Error& error) {
+    switch (error.error_class()) {
+        case ErrorClass::connection:
+        case ErrorClass::resources:
+        case ErrorClass::read_only:  // target_session_attrs during a failover
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+struct Pool::State {
+    ConnectOptions options;
+    int size;
+    Observer observer;
+
+    mutable std::mutex mutex;
+    std::condition_variable_any changed;
+    std::vector<std::unique_ptr<Connection>> idle;  // last in, first out: the others may age in peace
+    int in_use = 0;                                 // leased
+    int connecting = 0;
+    int failures = 0;  // connects in a row
+    TimePoint next_try{};
+    std::optional<Error> last_failure;
+
+    mutable std::mutex state_mutex;  // held while an observer runs: changes are told in their order
+    std::optional<bool> is_up;
+
+    void mark_up() {
+        std::lock_guard lock(state_mutex);
+        if (is_up == true) return;
+        is_up = true;
+        if (observer.up) observer.up();
+    }
+    void mark_down(const Error& error) {
+        std::lock_guard lock(state_mutex);
+        if (is_up == false) return;
+        is_up = false;
+        if (observer.down) observer.down(error);
+    }
+
+    // The one most recently given back that still lives.
+    std::unique_ptr<Connection> take_idle() {
+        while (!idle.empty()) {
+            auto connection = std::move(idle.back());
+            idle.pop_back();
+            if (connection->reusable()) return connection;
+        }
+        return nullptr;
+    }
+    bool may_connect() const {
+        const bool room = in_use + connecting + static_cast<int>(idle.size()) < size;
+        return room && Steady::now() >= next_try && (failures == 0 || connecting == 0);
+    }
+    std::unique_ptr<Connection> connect(std::unique_lock<std::mutex>& lock, const std::stop_token& stop,
+                                        TimePoint deadline);
+    void give_back(std::unique_ptr<Connection> connection);
+};
+
+Pool::Pool(ConnectOptions options, int size, Observer observer) : state_(std::make_unique<State>()) {
+    state_->options = std::move(options);
+    state_->size = size;
+    state_->observer = std::move(observer);
+}
+
+Pool::~Pool() = default;
+
+Pool::Lease Pool::acquire(std::stop_token stop, Milliseconds wait) {
+    auto& state = *state_;
+    const auto deadline = Steady::now() + wait;
+    std::unique_lock lock(state.mutex);
+    while (true) {
+        if (stop.stop_requested()) throw Error(ErrorClass::cancelled, "", "stopped");
+        auto connection = state.take_idle();
+        if (!connection && state.may_connect()) connection = state.connect(lock, stop, deadline);
+        if (connection) {
+            ++state.in_use;
+            return {*this, std::move(connection)};
+        }
+        const auto now = Steady::now();
+        if (now >= deadline) {
+            if (state.failures > 0) throw Error(*state.last_failure);
+            throw Error(ErrorClass::connection, "",
+                        "no connection of the pool came free within " + std::to_string(wait.count()) + " ms");
+        }
+        const auto until = state.next_try > now ? std::min(deadline, state.next_try) : deadline;
+        // A failure of somebody else's moves the next try: look again.
+        const auto seen = state.next_try;
+        state.changed.wait_until(lock, stop, until, [&] {
+            return !state.idle.empty() || state.may_connect() || state.next_try != seen;
+        });
+    }
+}
+
+// Called and returns with the lock held, which is free meanwhile. Null: not connected, wait and try again.
+std::unique_ptr<Connection> Pool::State::connect(std::unique_lock<std::mutex>& lock,
+                                                 const std::stop_token& stop, TimePoint deadline) {
+    ++connecting;
+    lock.unlock();
+    auto attempt = options;
+    // A caller with less than a second left gives up early; that says nothing about the database.
+    const auto left = std::chrono::ceil<Milliseconds>(deadline - Steady::now());
+    const bool hurried = left < std::min(options.connect_timeout, Milliseconds(1'000));
+    attempt.connect_timeout = std::max(std::min(left, options.connect_timeout), Milliseconds(1));
+    std::unique_ptr<Connection> connection;
+    std::optional<Error> failure;
+    try {
+        connection = Connection::connect(attempt, stop);
+        mark_up();
+    } catch (const Error& error) {
+        failure = error;
+    }
+    const bool gave_up = failure && (failure->error_class() == ErrorClass::cancelled ||
+                                     (hurried && Steady::now() >= deadline));
+    if (failure && !gave_up) mark_down(*failure);
+
+    lock.lock();
+    --connecting;
+    if (!failure) {
+        failures = 0;
+    } else if (!gave_up) {
+        ++failures;
+        next_try = Steady::now() + backoff(failures, random_unit());
+        last_failure = failure;
+    }
+    changed.notify_all();
+    if (failure && !passes_by_itself(*failure)) throw *failure;
+    return connection;
+}
+
+void Pool::State::give_back(std::unique_ptr<Connection> connection) {
+    std::vector<std::unique_ptr<Connection>> doomed;  // closed without the lock
+    const auto loss = connection->loss();
+    const bool keep = connection->reusable();
+    // What our own stop broke says nothing about the database.
+    if (loss && loss->error_class() != ErrorClass::cancelled) {
+        mark_down(*loss);
+    } else if (keep) {
+        mark_up();
+    }
+    std::lock_guard lock(mutex);
+    --in_use;
+    if (keep) {
+        connection->set_timeout(Milliseconds(0));
+        idle.push_back(std::move(connection));
+    } else {
+        // Where the network or the server failed one, the idle ones are lost too; each would cost its next
+        // holder a deadline.
+        if (loss && loss->error_class() != ErrorClass::cancelled) std::swap(doomed, idle);
+        doomed.push_back(std::move(connection));
+    }
+    changed.notify_one();
+}
+
+int Pool::size() const {
+    return state_->size;
+}
+
+int Pool::in_use() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->in_use;
+}
+
+bool Pool::up() const {
+    std::lock_guard lock(state_->state_mutex);
+    return state_->is_up == true;
+}
+
+Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection)
+    : pool_(&pool), connection_(std::move(connection)) {}
+
+Pool::Lease::Lease(Lease&& other) noexcept : pool_(other.pool_), connection_(std::move(other.connection_)) {}
+
+Pool::Lease::~Lease() {
+    if (connection_) pool_->state_->give_back(std::move(connection_));
+}
+
+}  // namespace memoir::pg

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <utility>
+
+#include "pg/connection.hpp"
+
+namespace memoir::pg {
+namespace {
+
+// A rollback frees locks that others wait for; a server that does not answer it this long has lost them
+// anyway.
+constexpr Milliseconds rollback_limit{5'000};
+
+}  // namespace
+
+Transaction::Transaction(Connection& connection, Durability durability, Milliseconds lock_timeout,
+                         std::stop_token stop)
+    : connection_(connection), stop_(std::move(stop)) {
+    if (connection_.in_transaction_) throw Error(ErrorClass::other, "", "a transaction inside a transaction");
+    // Explicit, because default_transaction_isolation may say something else. The settings are local: they
+    // end with the transaction, as a pooler needs it.
+    Statement settings{"select set_config('lock_timeout', $1, true)", {}};
+    settings.params.add(std::to_string(lock_timeout.count()));
+    if (durability == Durability::off) settings.sql += ", set_config('synchronous_commit', 'off', true)";
+    connection_.prologue_.push_back({"begin isolation level read committed", {}});
+    connection_.prologue_.push_back(std::move(settings));
+    connection_.in_transaction_ = true;
+}
+
+Transaction::~Transaction() {
+    rollback();
+}
+
+Result Transaction::exec(const std::string& sql, const Params& params) {
+    try {
+        auto results = connection_.run({{sql.c_str(), &params}}, false, stop_);
+        return std::move(results.front());
+    } catch (const Error&) {
+        failed_ = true;
+        throw;
+    }
+}
+
+std::vector<Result> Transaction::pipeline(std::span<const Statement> statements) {
+    return run(statements, false);
+}
+
+void Transaction::commit() {
+    commit({});
+}
+
+std::vector<Result> Transaction::commit(std::span<const Statement> last) {
+    if (failed_ || !open_) {
+        rollback();
+        throw Error(ErrorClass::other, "25P02", "commit of a transaction that has failed or ended");
+    }
+    // Nothing was sent, nothing is to be: there is no transaction.
+    const bool empty = last.empty() && !connection_.prologue_.empty();
+    std::vector<Result> results;
+    if (empty) {
+        connection_.prologue_.clear();
+    } else {
+        try {
+            results = run(last, true);
+        } catch (const Error&) {
+            rollback();
+            throw;
+        }
+        // The server ends a failed transaction with ROLLBACK and no error.
+        const bool stands = results.back().command() == "COMMIT";
+        results.pop_back();
+        if (!stands) {
+            open_ = connection_.in_transaction_ = false;
+            throw Error(ErrorClass::other, "25P02", "commit of a transaction that had failed");
+        }
+    }
+    open_ = connection_.in_transaction_ = false;
+    return results;
+}
+
+std::vector<Result> Transaction::run(std::span<const Statement> statements, bool commit) {
+    if (statements.empty() && !commit) return {};
+    static const Params none;
+    std::vector<Connection::View> views;
+    for (const auto& statement : statements) views.push_back({statement.sql.c_str(), &statement.params});
+    if (commit) views.push_back({"commit", &none});
+    try {
+        return connection_.run(std::move(views), commit, stop_);
+    } catch (const Error&) {
+        failed_ = true;
+        throw;
+    }
+}
+
+void Transaction::rollback() noexcept {
+    if (!open_) return;
+    open_ = connection_.in_transaction_ = false;
+    connection_.prologue_.clear();
+    if (connection_.broken_ || PQtransactionStatus(connection_.handle_.get()) == PQTRANS_IDLE) return;
+    const auto timeout = std::exchange(connection_.timeout_, rollback_limit);
+    try {
+        connection_.exec("rollback");
+    } catch (...) {
+        // The server rolls back what it cannot answer for; nobody may get this connection again.
+        connection_.broken_ = true;
+    }
+    connection_.timeout_ = timeout;
+}
+
+}  // namespace memoir::pg
