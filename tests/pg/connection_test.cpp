@@ -13,3 +13,11 @@ TEST_CASE("answers a statement") {
     transaction.commit();
     CHECK(connection->exec("select current_setting('synchronous_commit')").string(0, 0) == "on");
 }
+
+TEST_CASE("gives each test a schema of its own") {
+    test::TestSchema schema;
+    const auto pid = schema.memory("hello");
+    CHECK(schema.job(pid, "embed") > 0);
+    CHECK(schema.number("select count(*) from $schema.memory_jobs where source_pid = $1",
+                        pg::Params().add(pid)) == 1);
+}
