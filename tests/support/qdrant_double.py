@@ -2,7 +2,7 @@
 
     python qdrant_double.py
 
-prints `api PORT` and `control PORT` and serves until its parent is gone. The control port takes
+prints `api PORT`, `control PORT` and `ready`, and serves until its parent is gone. The control port takes
 
     POST /fault      {"kind", "path"?, "body"?, "times"?, …}: the next requests that match break (see FAULTS)
     DELETE /fault    no more faults; requests that hang are cut
@@ -259,7 +259,7 @@ def main():
     control = Server(("127.0.0.1", 0), ControlHandler)
     control.api = api
     threading.Thread(target=control.serve_forever, daemon=True).start()
-    print(f"api {api.port}\ncontrol {control.server_address[1]}", flush=True)
+    print(f"api {api.port}\ncontrol {control.server_address[1]}\nready", flush=True)
     while os.getppid() == parent:
         time.sleep(0.5)
 
