@@ -7,17 +7,17 @@
 namespace memoir::pg {
 namespace {
 
-// Names come from the catalogue, but a function may RAISE with any text as a name: keep the letters of
-// ordinary identifiers only, and no more than PostgreSQL's 63 bytes.
+bool is_plain(char letter) {
+    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           (letter >= '0' && letter <= '9') || letter == '_';
+}
+
+// Names come from the catalogue, but a function may RAISE with any text as a name: only what looks like an
+// ordinary identifier, of PostgreSQL's 63 bytes at most, is one.
 std::string name_of(const PGresult* result, int field) {
     const char* value = PQresultErrorField(result, field);
-    std::string name = value == nullptr ? "" : std::string(value).substr(0, 63);
-    for (char& letter : name) {
-        const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                           (letter >= '0' && letter <= '9') || letter == '_';
-        if (!plain) letter = '?';
-    }
-    return name;
+    const std::string_view name = value == nullptr ? "" : value;
+    return name.size() <= 63 && std::ranges::all_of(name, is_plain) ? std::string(name) : "";
 }
 
 std::string object_of(const PGresult* result) {
