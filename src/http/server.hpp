@@ -1,0 +1,65 @@
+#pragma once
+// A small HTTP server for metrics, health and the status page: GET and HEAD of a handful of paths, one
+// request a connection. Runs on an io_context that somebody else runs; handlers are called on its thread and
+// must not block.
+//
+// Nobody can hold it up: a request has to be complete within a deadline and its head within 8 KiB, an answer
+// has to be taken within another, and when all connections are in use a new one replaces the one that has
+// been there for longest without being answered. Errors: construction throws StartError (address in use, not
+// permitted); later ones end the connection they belong to. Threads: construct, stop and destroy on the
+// io_context's thread, or while it does not run.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "http/listen_address.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace memoir::http {
+
+struct Reply {
+    int status = 200;
+    std::string content_type = "text/plain; charset=utf-8";
+    std::string body{};
+    std::vector<std::pair<std::string, std::string>> headers{};
+};
+
+// `query` is what follows the `?`, undecoded.
+using Handler = std::function<Reply(const std::string& query)>;
+using Routes = std::map<std::string, Handler, std::less<>>;
+
+class Server {
+  public:
+    struct Limits {
+        std::size_t connections = 32;      // a scraper, a few people with a page open, and their probes
+        Milliseconds request{5'000};       // from the connection to the end of the request
+        Milliseconds response{5'000};      // to take the answer
+        std::size_t header_bytes = 8'192;  // what browsers' headers need, and then some
+    };
+    Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes)
+        : Server(context, address, std::move(routes), Limits{}) {}
+    Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits);
+    ~Server();
+
+    // Where it listens, with the port that was found for port 0.
+    const ListenAddress& address() const;
+    // Stops listening, removes its unix socket, drops requests that are not complete; answers under way are
+    // finished. No handler is called any more. May be called again.
+    void stop();
+    std::size_t connections() const;
+
+  private:
+    struct State;
+    struct Session;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace memoir::http
