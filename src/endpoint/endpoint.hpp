@@ -8,9 +8,9 @@
 // ramping (allowed rate at most doubles each second) → closed. The decision is a pure state machine
 // (breaker.hpp) with an injected clock; this class is the thin shell with locks, timers and events around it.
 //
-// Charging: a 500, reset, cut or time-out is the job's own fault only when another call succeeded here after
-// this one began, or when the probe right after it succeeds; else it is an outage. Thread safety: all of
-// Endpoint.
+// Charging: a 500, reset, cut or time-out is the job's own fault only when another call of the same nature
+// succeeded here after this one began, or when the probe right after it succeeds; else it is an outage. Calls
+// that fail together share one run of the probe. Thread safety: all of Endpoint.
 
 #include <functional>
 #include <memory>
@@ -20,6 +20,9 @@
 
 #include "base/clock.hpp"
 #include "base/failure.hpp"
+#include "endpoint/breaker.hpp"
+#include "endpoint/history.hpp"
+#include "endpoint/limiter.hpp"
 #include "telemetry/log.hpp"
 
 namespace memoir::endpoint {
@@ -30,13 +33,13 @@ struct Options {
     std::string setting;     // what a `blocked` HINT names: "embedding.url, embedding.api_key_file"
 };
 
-// A synthetic request of the same nature as the failed call; throws Failure. Runs on a caller's thread or on
-// the prober's, never while a lock is held.
+// A synthetic request of the same nature as the failed call; throws Failure or http::TransportFailure. Runs
+// on a caller's thread or on the prober's, one at a time, never while a lock is held. Needs a time-out of its
+// own. `job` and `permanent` count as passed: the server answered, and only disliked this request. Empty:
+// there is none; then ambiguous failures are outages, and an open breaker lets calls try again when a probe
+// would be due.
 enum class Nature { read, write };
 using Probe = std::function<void(Nature, std::stop_token)>;
-
-enum class State { closed, open, probing, ramping };
-std::string_view to_string(State state);
 
 struct Snapshot {
     std::string name;
@@ -45,8 +48,29 @@ struct Snapshot {
     std::string reason;  // its reason
     std::string hint;
     Milliseconds next_probe{0};  // from now
-    int in_flight = 0;
+    int in_flight = 0;           // and permits reserved
     std::uint64_t calls = 0, failures = 0, canaries = 0;
+    int waiting = 0;                 // calls that wait for a permit or their time
+    int max_concurrent = 0;          // 0: no limit
+    Milliseconds open_for{0};        // since it opened; 0 unless open or probing
+    Milliseconds held_for{0};        // until the provider's rate limits have room; 0: they have
+    std::uint64_t charged_jobs = 0;  // ambiguous failures that were the job's own
+};
+
+// A permit taken before the claim, so that what is claimed can run. Used up by the first call() of the same
+// thread on that endpoint, given back unused otherwise. Lives and dies on the thread that reserved it, within
+// the endpoint's life.
+class Permit {
+  public:
+    Permit(Permit&&) noexcept;
+    Permit& operator=(Permit&&) = delete;
+    ~Permit();
+
+    struct Held;  // internal
+    explicit Permit(std::unique_ptr<Held> held);
+
+  private:
+    std::unique_ptr<Held> held_;
 };
 
 class Endpoint {
@@ -54,9 +78,12 @@ class Endpoint {
     Endpoint(Options options, Probe probe, telemetry::Log& log, const Clock& clock = Clock::real());
     ~Endpoint();
 
-    // Runs `work` under a permit and the breaker. Waits for a permit (waiting ends with `stop`). When the
-    // breaker is open it throws the failure that opened it at once, with retry_after = the time to the next
-    // probe. `work` throws Failure; ambiguous ones are charged here. Failure::endpoint is filled in.
+    // Runs `work` under a permit and the breaker. Waits for a permit, for its turn while the breaker ramps,
+    // and for room in the provider's rate limits (throttled instead where that takes over 30 s); waiting ends
+    // with `stop`. When the breaker is open it throws the failure that opened it at once. `work` throws
+    // Failure or http::TransportFailure; ambiguous ones are charged here. What call() throws has `endpoint`
+    // filled in, and for outage, throttled and blocked retry_after = park_for(). Other exceptions pass
+    // through.
     void call(Nature nature, std::stop_token stop, const std::function<void()>& work);
     template <typename Work>
     auto call_for(Nature nature, std::stop_token stop, Work&& work) {
@@ -65,8 +92,15 @@ class Endpoint {
         return std::move(*value);
     }
 
-    // Whether a job that needs this endpoint may be claimed now: closed, or ramping with rate left.
+    // A permit and a place in the ramp for this thread, or nullopt: then on_change's callback or the end of
+    // claims_in() is the time to ask again.
+    std::optional<Permit> reserve();
+
+    // Whether a job that needs this endpoint may be claimed now: closed, or ramping with rate left, and the
+    // rate limits have room. Says nothing about permits: reserve() does.
     bool allows_claims() const;
+    // How long until that may be so: 0 now; the next probe's time while open.
+    Milliseconds claims_in() const;
     // How long a job that met the open breaker should be parked: until the next probe, at least 1 s.
     Milliseconds park_for() const;
     Snapshot snapshot() const;
@@ -74,14 +108,28 @@ class Endpoint {
     // Probes when a probe is due; the keeper's timer calls it, and start-up once with `now` true.
     // Returns true when the endpoint is usable afterwards.
     bool probe_if_due(std::stop_token stop, bool now = false);
-    // Called (from any thread) when the breaker closes again, so that lanes wake at once.
+    // Called (from any thread, no lock held) when a probe has passed, and when a permit is free again that
+    // reserve() refused, so that lanes wake at once.
     void on_change(std::function<void()> changed);
 
-    // Median and p95 of recent successful calls; nullopt before the first.
+    // The provider's rate limits, told by whoever reads its headers: no call starts before `until`; or what
+    // the headers of the answer said, from within `work` of the call that they answered. `which` names the
+    // family: "requests", "tokens".
+    void hold_until(TimePoint until);
+    void observe_quota(std::string_view which, const Quota& quota);
+
+    // Of recent successful calls; nullopt before the first. The second one is its p95: what a call that has
+    // just begun can be expected to take at most.
+    std::optional<Durations> typical() const;
     std::optional<Milliseconds> typical_duration() const;
 
+    // For the calling thread: told true when one of its calls, at any endpoint, begins to wait for a permit
+    // or its time, and false when that is over. A job's deadline does not count these waits. Empty: nobody.
+    static void set_wait_hook(std::function<void(bool waiting)> hook);
+
+    struct Impl;  // internal
+
   private:
-    struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,26 @@
+#pragma once
+// Whom an ambiguous failure (500, reset, cut, time-out) is charged to. A hung server fails everything, a
+// poison job crashes a healthy one; only what else happened at the endpoint tells them apart. Pure.
+
+namespace memoir::endpoint {
+
+struct Circumstances {
+    bool open = false;              // the breaker is open, or opened since this call failed
+    bool others_succeeded = false;  // a call or probe of the same nature succeeded since this call began
+    bool can_probe = true;          // there is a probe
+};
+
+enum class Verdict {
+    job,     // the endpoint works for others
+    outage,  // it works for nobody that we know of
+    probe,   // ask: run the synthetic probe, then judge again
+};
+
+// Doubt is for the job: an endpoint known to be out is never held against it.
+constexpr Verdict judge(const Circumstances& known) {
+    if (known.open) return Verdict::outage;
+    if (known.others_succeeded) return Verdict::job;
+    return known.can_probe ? Verdict::probe : Verdict::outage;
+}
+
+}  // namespace memoir::endpoint

@@ -1,0 +1,311 @@
+#include "endpoint/impl.hpp"
+
+#include <algorithm>
+
+#include "base/random_id.hpp"
+#include "endpoint/charging.hpp"
+#include "endpoint/classify.hpp"
+
+namespace memoir::endpoint {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A call that the provider's limits hold back for longer gives its job back instead.
+constexpr auto longest_pacing = 30s;
+
+bool is_certain(FailureType type) {
+    return type == FailureType::outage || type == FailureType::throttled || type == FailureType::blocked;
+}
+
+Milliseconds whole(Steady::duration time) {
+    return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(time));
+}
+
+Failure as(FailureType type, const Failure& failure) {
+    Failure copy(type, failure.reason());
+    copy.retry_after = failure.retry_after;
+    copy.hint = failure.hint;
+    return copy;
+}
+
+// Tells the thread's own observer about a wait, without any lock.
+class Waiting {
+  public:
+    Waiting() { tell(true); }
+    ~Waiting() { tell(false); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+  private:
+    static void tell(bool waiting) {
+        if (const auto& hook = this_thread().wait_hook) hook(waiting);
+    }
+};
+
+}  // namespace
+
+ThreadState& this_thread() {
+    thread_local ThreadState state;
+    return state;
+}
+
+Endpoint::Impl::Impl(Options with, Probe by, telemetry::Log& to, const Clock& time)
+    : options(std::move(with)),
+      probe(std::move(by)),
+      log(to),
+      clock(time),
+      breaker(random_unit),
+      limiter(options.max_concurrent) {}
+
+// --- a call ---------------------------------------------------------------------------------------------
+
+std::optional<Steady::duration> Endpoint::Impl::time_to_start() const {
+    if (breaker.is_open()) {
+        Failure failure(breaker.why(), breaker.reason());
+        failure.hint = breaker.hint();
+        throw handed_out(failure);
+    }
+    const auto now = clock.now();
+    if (limiter.held_until(now) - now > longest_pacing) {
+        auto failure = handed_out(Failure(FailureType::throttled, "the provider's rate limit is used up"));
+        failure.retry_after = whole(limiter.held_until(now) - now);
+        throw failure;
+    }
+    const auto start = may_start(now);
+    if (start == TimePoint::max()) return std::nullopt;
+    return start - now;
+}
+
+TimePoint Endpoint::Impl::may_start(TimePoint now) const {
+    return std::max(limiter.may_start(now), breaker.may_start(now));
+}
+
+std::uint64_t Endpoint::Impl::take() {
+    breaker.started(clock.now());
+    return limiter.take();
+}
+
+Call Endpoint::Impl::begin(Nature nature, const std::stop_token& stop) {
+    const auto begun = [&](std::uint64_t start) {
+        ++calls;
+        return Call{nature, clock.now(), start, ++moment};
+    };
+    {
+        std::lock_guard lock(mutex);
+        const auto& held = this_thread().reserved;
+        const auto mine = std::find_if(held.begin(), held.end(), [this](const auto* permit) {
+            return permit->at == this && !permit->used;
+        });
+        if (mine != held.end() && !breaker.is_open()) {
+            (*mine)->used = true;
+            return begun((*mine)->start);
+        }
+        const auto wait = time_to_start();
+        if (!stop.stop_requested() && turns.empty() && wait && wait->count() <= 0) return begun(take());
+    }
+    const Waiting told;
+    std::unique_lock lock(mutex);
+    if (!turns.wait(lock, stop, [this] { return time_to_start(); }))
+        throw handed_out(Failure(FailureType::cancelled, "cancelled"));
+    return begun(take());
+}
+
+void Endpoint::Impl::permit_is_free(News& news) {
+    turns.notify();
+    if (refused && turns.empty()) {
+        refused = false;
+        news.changed = true;
+    }
+}
+
+void Endpoint::Impl::succeeded(const Call& call) {
+    News news;
+    {
+        std::lock_guard lock(mutex);
+        const auto now = clock.now();
+        last_success[static_cast<int>(call.nature)] = ++moment;
+        breaker.succeeded(now);
+        history.add(whole(now - call.began));
+        limiter.give_back();
+        permit_is_free(news);
+    }
+    publish(news);
+}
+
+Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop) {
+    News news;
+    Failure result = failure;
+    {
+        std::unique_lock lock(mutex);
+        // The permit is held until the verdict: a hung server does not get the next call meanwhile.
+        if (failure.type() == FailureType::ambiguous) result = judged(lock, call, failure, stop, news);
+        if (is_certain(failure.type())) trip(failure, call.nature, news);
+        if (result.type() != FailureType::cancelled) ++failures;
+        limiter.give_back();
+        permit_is_free(news);
+        result = handed_out(result);
+    }
+    publish(news);
+    return result;
+}
+
+void Endpoint::Impl::abandoned() {
+    News news;
+    {
+        std::lock_guard lock(mutex);
+        limiter.give_back();
+        permit_is_free(news);
+    }
+    publish(news);
+}
+
+// --- charging and probing -------------------------------------------------------------------------------
+
+Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
+                               const std::stop_token& stop, News& news) {
+    const auto failed_at = ++moment;
+    for (;;) {
+        if (stop.stop_requested()) return Failure(FailureType::cancelled, "cancelled");
+        Circumstances known;
+        known.open = breaker.is_open() || last_trip > failed_at;
+        known.others_succeeded = last_success[static_cast<int>(call.nature)] > call.moment;
+        known.can_probe = static_cast<bool>(probe);
+        switch (judge(known)) {
+            case Verdict::job:
+                ++charged_jobs;
+                return as(FailureType::job, failure);
+            case Verdict::outage: {
+                const auto outage = as(FailureType::outage, failure);
+                trip(outage, call.nature, news);
+                return outage;
+            }
+            case Verdict::probe:
+                // Somebody else's run is evidence for all who failed before it ended.
+                if (probe_runs)
+                    probe_over.wait(lock, stop, [this] { return !probe_runs; });
+                else
+                    run_probe(lock, call.nature, stop, news);
+        }
+    }
+}
+
+void Endpoint::Impl::run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
+                               News& news) {
+    const bool canary = breaker.is_open();
+    if (canary) breaker.probe_started();
+    probe_runs = true;
+    if (probe) ++canaries;
+    std::optional<Failure> failure;
+    lock.unlock();
+    try {
+        if (probe) probe(nature, stop);
+    } catch (const Failure& caught) {
+        failure = caught;
+    } catch (const http::TransportFailure& caught) {
+        failure = classify(caught);
+    } catch (const std::exception&) {
+        failure = Failure(FailureType::outage, "the probe failed");
+    }
+    lock.lock();
+    probe_runs = false;
+    probe_over.notify_all();
+    if (!failure || !(failure->type() == FailureType::cancelled || stop.stop_requested()))
+        probed(canary, nature, failure, news);
+    else if (canary)
+        breaker.probe_abandoned();
+}
+
+void Endpoint::Impl::probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news) {
+    // An answer that refuses the probe itself (job, permanent) comes from a server that works.
+    if (!failure || failure->type() == FailureType::job || failure->type() == FailureType::permanent) {
+        last_success[static_cast<int>(nature)] = ++moment;
+        if (!canary) return;
+        breaker.probe_passed(clock.now());
+        announce_closed(news);
+        news.changed = true;
+        return;
+    }
+    const Failure certain = is_certain(failure->type()) ? *failure : as(FailureType::outage, *failure);
+    if (!canary)
+        trip(certain, nature, news);
+    else if (breaker.probe_failed(clock.now(), described(certain)))
+        announce_opened(news);
+}
+
+void Endpoint::Impl::trip(const Failure& failure, Nature nature, News& news) {
+    const bool was_open = breaker.is_open();
+    if (breaker.trip(clock.now(), described(failure))) announce_opened(news);
+    if (was_open) return;
+    last_trip = ++moment;
+    failed_nature = nature;
+    turns.notify_all();
+}
+
+// --- what is said ---------------------------------------------------------------------------------------
+
+Milliseconds Endpoint::Impl::to_next_probe() const {
+    return breaker.is_open() ? whole(breaker.next_probe() - clock.now()) : 0ms;
+}
+
+// At least a second: the claim's clock is coarser, and a probe takes its time too.
+Milliseconds Endpoint::Impl::park_for() const {
+    return std::max<Milliseconds>(1s, to_next_probe());
+}
+
+Failure Endpoint::Impl::described(const Failure& failure) const {
+    Failure copy = failure;
+    copy.endpoint = options.name;
+    if (copy.type() == FailureType::blocked && copy.hint.empty() && !options.setting.empty())
+        copy.hint = "check " + options.setting;
+    else if (copy.type() == FailureType::blocked && !options.setting.empty() &&
+             copy.hint.find(options.setting) == std::string::npos)
+        copy.hint += "; check " + options.setting;
+    return copy;
+}
+
+Failure Endpoint::Impl::handed_out(const Failure& failure) const {
+    Failure copy = described(failure);
+    if (is_certain(copy.type())) copy.retry_after = park_for();
+    return copy;
+}
+
+void Endpoint::Impl::announce_opened(News& news) const {
+    const bool human = breaker.why() == FailureType::blocked;
+    const std::string why(to_string(breaker.why()));
+    std::string message = options.name + ": " + why + ": " + breaker.reason();
+    if (human && !breaker.hint().empty()) message += "\nHINT: " + breaker.hint();
+    news.events.push_back({human ? telemetry::Level::error : telemetry::Level::warning,
+                           "memoir.breaker.opened",
+                           std::move(message),
+                           {{"endpoint", options.name},
+                            {"failure_type", why},
+                            {"reason", breaker.reason()},
+                            {"hint", breaker.hint()},
+                            {"next_probe_ms", std::int64_t{to_next_probe().count()}}}});
+}
+
+void Endpoint::Impl::announce_closed(News& news) const {
+    const auto open_for = whole(clock.now() - breaker.opened_at());
+    news.events.push_back({telemetry::Level::info,
+                           "memoir.breaker.closed",
+                           options.name + ": usable again after " + std::to_string(open_for.count()) + " ms",
+                           {{"endpoint", options.name},
+                            {"failure_type", std::string(to_string(breaker.why()))},
+                            {"reason", breaker.reason()},
+                            {"open_ms", std::int64_t{open_for.count()}}}});
+}
+
+void Endpoint::Impl::publish(News& news) {
+    for (auto& event : news.events)
+        if (log.wants(event.level)) log.emit(std::move(event));
+    if (!news.changed) return;
+    std::vector<std::function<void()>> told;
+    {
+        std::lock_guard lock(mutex);
+        told = on_change;
+    }
+    for (const auto& callback : told) callback();
+}
+
+}  // namespace memoir::endpoint

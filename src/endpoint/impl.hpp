@@ -1,0 +1,98 @@
+#pragma once
+// The inside of Endpoint: one lock around the breaker, the limiter and the line of waiting calls, and what is
+// said and who is told once the lock is released. Internal to endpoint/. Thread safety: functions that say so
+// take the lock, the others need it.
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "endpoint/endpoint.hpp"
+#include "endpoint/turns.hpp"
+
+namespace memoir::endpoint {
+
+// A call from its permit to its end.
+struct Call {
+    Nature nature;
+    TimePoint began;
+    std::uint64_t start;   // the limiter's number
+    std::uint64_t moment;  // when it began, in the endpoint's order of events
+};
+
+struct Permit::Held {
+    Endpoint::Impl* at;
+    std::uint64_t start;
+    bool used = false;
+};
+
+// What a thread has at any endpoint: permits reserved, calls under way, and who hears of its waiting.
+struct ThreadState {
+    std::vector<Permit::Held*> reserved;
+    std::vector<std::pair<const Endpoint::Impl*, const Call*>> under_way;
+    std::function<void(bool)> wait_hook;
+};
+ThreadState& this_thread();
+
+struct Endpoint::Impl {
+    Impl(Options with, Probe by, telemetry::Log& to, const Clock& time);
+
+    // What is to be said once the lock is released.
+    struct News {
+        std::vector<telemetry::Event> events;
+        bool changed = false;
+    };
+    void publish(News& news);  // takes the lock
+
+    // One call, each step takes the lock. begin() throws the Failure for which the call does not take place.
+    Call begin(Nature nature, const std::stop_token& stop);
+    void succeeded(const Call& call);
+    Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop);
+    void abandoned();  // it ended in an exception that is no failure of the endpoint
+
+    std::optional<Steady::duration> time_to_start() const;  // as Turns::wait wants it
+    TimePoint may_start(TimePoint now) const;
+    std::uint64_t take();
+    void permit_is_free(News& news);
+
+    // Job, outage or cancelled. The lock is released while a probe runs.
+    Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
+                   const std::stop_token& stop, News& news);
+    // The canary when the breaker is open, else evidence for judged(). Nobody else may be running it.
+    void run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
+                   News& news);
+    void probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news);
+    void trip(const Failure& failure, Nature nature, News& news);
+
+    Milliseconds to_next_probe() const;
+    Milliseconds park_for() const;
+    Failure described(const Failure& failure) const;   // with endpoint and hint
+    Failure handed_out(const Failure& failure) const;  // and with what a job has to know
+    void announce_opened(News& news) const;
+    void announce_closed(News& news) const;
+
+    const Options options;
+    const Probe probe;
+    telemetry::Log& log;
+    const Clock& clock;
+
+    mutable std::mutex mutex;  // guards all below
+    Breaker breaker;
+    Limiter limiter;
+    Turns turns;
+    History history;
+    std::vector<std::function<void()>> on_change;
+    bool refused = false;  // reserve() said no for want of a permit
+    std::uint64_t calls = 0, failures = 0, canaries = 0, charged_jobs = 0;
+    // Events are put in order by a counter: two within one tick of the clock stay apart.
+    std::uint64_t moment = 0;
+    std::uint64_t last_success[2] = {0, 0};  // by Nature; a probe that passed counts
+    std::uint64_t last_trip = 0;
+    Nature failed_nature = Nature::write;  // what the canary does; a start tries the stronger one
+    bool probe_runs = false;
+    std::condition_variable_any probe_over;
+};
+
+}  // namespace memoir::endpoint

@@ -1,0 +1,172 @@
+#include "endpoint/limiter.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "support/fake_clock.hpp"
+
+using namespace memoir;
+using endpoint::Limiter;
+using endpoint::Quota;
+using namespace std::chrono_literals;
+
+namespace {
+
+Milliseconds wait(const Limiter& limiter, TimePoint now) {
+    return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(limiter.held_until(now) - now));
+}
+
+}  // namespace
+
+TEST_CASE("as many calls as permits, and each end makes room") {
+    test::FakeClock clock;
+    Limiter limiter(2);
+    CHECK(limiter.may_start(clock.now()) <= clock.now());
+    limiter.take();
+    limiter.take();
+    CHECK_FALSE(limiter.has_permit());
+    CHECK(limiter.may_start(clock.now()) == TimePoint::max());
+    limiter.give_back();
+    CHECK(limiter.may_start(clock.now()) <= clock.now());
+    CHECK(limiter.in_use() == 1);
+}
+
+TEST_CASE("0 permits means no limit") {
+    test::FakeClock clock;
+    Limiter limiter(0);
+    for (int i = 0; i < 1'000; ++i) limiter.take();
+    CHECK(limiter.may_start(clock.now()) <= clock.now());
+}
+
+TEST_CASE("a hold is obeyed, the later one wins, none is longer than an hour") {
+    test::FakeClock clock;
+    Limiter limiter(0);
+    limiter.hold_until(clock.now(), clock.now() + 5s);
+    limiter.hold_until(clock.now(), clock.now() + 2s);
+    CHECK(wait(limiter, clock.now()) == 5s);
+    clock.advance(5s);
+    CHECK(wait(limiter, clock.now()) == 0s);
+    limiter.hold_until(clock.now(), TimePoint::max());
+    CHECK(wait(limiter, clock.now()) == 1h);
+}
+
+TEST_CASE("remaining 0 holds the next call until the bucket has room for one") {
+    test::FakeClock clock;
+    Limiter limiter(0);
+    const auto start = limiter.take();
+    // 20 calls a second, empty: full again in a second, room for one after a twentieth of it.
+    limiter.observe(clock.now(), "requests", {20, 0, 1'000ms}, start, clock.now());
+    CHECK(wait(limiter, clock.now()) == 50ms);
+    clock.advance(50ms);
+    CHECK(wait(limiter, clock.now()) == 0ms);
+    limiter.take();
+    CHECK(wait(limiter, clock.now()) == 50ms);
+}
+
+TEST_CASE("what remains may be used at once, calls started since are counted") {
+    test::FakeClock clock;
+    Limiter limiter(0);
+    const auto start = limiter.take();
+    limiter.take();
+    limiter.take();
+    limiter.observe(clock.now(), "requests", {60, 5, 55'000ms}, start, clock.now());
+    for (int i = 0; i < 3; ++i) {
+        CHECK(wait(limiter, clock.now()) == 0ms);
+        limiter.take();
+    }
+    CHECK(wait(limiter, clock.now()) == 1'000ms);
+}
+
+TEST_CASE("every family of limits counts, and a call may cost more than one unit") {
+    test::FakeClock clock;
+    Limiter limiter(0);
+    const auto start = limiter.take();
+    limiter.observe(clock.now(), "requests", {100, 90, 1'000ms}, start, clock.now());
+    limiter.observe(clock.now(), "tokens", {10'000, 1'500, 8'500ms, 1'000}, start, clock.now());
+    CHECK(wait(limiter, clock.now()) == 0ms);
+    limiter.take();
+    CHECK(wait(limiter, clock.now()) == 500ms);
+}
+
+TEST_CASE("an unused permit gives back its part of the limits") {
+    test::FakeClock clock;
+    Limiter limiter(1);
+    const auto start = limiter.take();
+    limiter.give_back();
+    limiter.observe(clock.now(), "requests", {20, 1, 950ms}, start, clock.now());
+    limiter.take();
+    CHECK(limiter.may_start(clock.now()) == TimePoint::max());
+    limiter.refund();
+    CHECK(limiter.may_start(clock.now()) <= clock.now());
+}
+
+TEST_CASE("senseless headers hold nothing") {
+    test::FakeClock clock;
+    const double nan = std::numeric_limits<double>::quiet_NaN(),
+                 inf = std::numeric_limits<double>::infinity();
+    const std::vector<Quota> table{{0, 0, 1'000ms},   {-1, -1, 1'000ms},   {20, -1, 1'000ms},
+                                   {nan, 0, 1'000ms}, {20, nan, 1'000ms},  {inf, 0, 1'000ms},
+                                   {20, 0, -1'000ms}, {20, 0, 1'000ms, 0}, {20, 0, 1'000ms, -1}};
+    for (const auto& quota : table) {
+        Limiter limiter(0);
+        const auto start = limiter.take();
+        limiter.observe(clock.now(), "requests", quota, start, clock.now());
+        CHECK(wait(limiter, clock.now()) == 0ms);
+    }
+}
+
+TEST_CASE("no header holds calls for ever") {
+    test::FakeClock clock;
+    for (const auto& quota : std::vector<Quota>{{1, 0, std::chrono::hours(24 * 365)},
+                                                {1e-9, 0, 1'000ms},
+                                                {20, 0, 1'000ms, 1e12},
+                                                {1e300, 0, std::chrono::hours(24 * 365), 1e299}}) {
+        Limiter limiter(0);
+        const auto start = limiter.take();
+        limiter.observe(clock.now(), "requests", quota, start, clock.now());
+        CHECK(wait(limiter, clock.now()) <= 1h);
+    }
+}
+
+TEST_CASE("against a bucket of 20 a second, 64 callers get all of it and hardly a refusal") {
+    // Virtual time: the server's bucket charges on arrival and answers after `latency`, its headers as of
+    // then.
+    const auto latency = GENERATE(10ms, 200ms, 1'000ms);
+    CAPTURE(latency.count());
+    test::FakeClock clock;
+    Limiter limiter(64);
+    struct Reply {
+        TimePoint due, began;
+        std::uint64_t start;
+        bool granted;
+        double remaining;
+    };
+    std::vector<Reply> on_the_way;
+    double bucket = 20;
+    auto filled = clock.now();
+    int granted = 0, refused = 0;
+    for (const auto end = clock.now() + 20s; clock.now() < end; clock.advance(1ms)) {
+        std::erase_if(on_the_way, [&](const Reply& reply) {
+            if (reply.due > clock.now()) return false;
+            const Milliseconds reset(std::lround((20 - reply.remaining) * 50));
+            limiter.observe(clock.now(), "requests", {20, std::floor(reply.remaining), reset}, reply.start,
+                            reply.began);
+            ++(reply.granted ? granted : refused);
+            limiter.give_back();
+            return true;
+        });
+        while (limiter.may_start(clock.now()) <= clock.now()) {
+            // The first call goes alone: nothing is known before its answer.
+            if (limiter.last_start() == 1 && granted == 0) break;
+            const std::chrono::duration<double> since = clock.now() - filled;
+            bucket = std::min(20.0, bucket + 20 * since.count());
+            filled = clock.now();
+            const bool room = bucket >= 1;
+            if (room) bucket -= 1;
+            on_the_way.push_back({clock.now() + latency, clock.now(), limiter.take(), room, bucket});
+        }
+    }
+    CHECK(granted >= 20 * 20 * 8 / 10);
+    CHECK(refused <= granted / 50);
+}
