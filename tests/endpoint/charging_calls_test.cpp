@@ -1,0 +1,235 @@
+// Who is charged for what, over a real socket.
+#include <latch>
+
+#include "endpoint/rig.hpp"
+
+using namespace memoir;
+using endpoint::Nature;
+using endpoint::State;
+using test::HttpReply;
+using test::HttpRequest;
+using test::Rig;
+using Fault = HttpReply::Fault;
+using namespace std::chrono_literals;
+
+namespace {
+
+HttpReply broken(Fault fault) {
+    HttpReply reply{200, "0123456789"};
+    reply.fault = fault;
+    return reply;
+}
+
+bool is_probe(const HttpRequest& request) {
+    return request.target.starts_with("/probe");
+}
+
+}  // namespace
+
+TEST_CASE(
+    "what fails for everything is an outage after one probe of the same nature, and nobody is charged") {
+    const auto nature = GENERATE(Nature::read, Nature::write);
+    const auto reply = GENERATE(HttpReply{500}, HttpReply{408}, broken(Fault::hang), broken(Fault::cut),
+                                broken(Fault::reset), broken(Fault::close), broken(Fault::stall),
+                                broken(Fault::stall_headers));
+    Rig rig([reply](const HttpRequest&) { return reply; });
+    rig.timeout = 200ms;
+    const auto failure = rig.failure("/work", {}, nature);
+    CAPTURE(failure.reason());
+    CHECK(failure.type() == FailureType::outage);
+    CHECK(failure.endpoint == "qdrant");
+    CHECK(failure.retry_after >= 1s);
+    CHECK(rig.requests(nature == Nature::read ? "/probe/read" : "/probe/write") >= 1);
+    CHECK(rig.requests(nature == Nature::read ? "/probe/write" : "/probe/read") == 0);
+    const auto shown = rig.endpoint.snapshot();
+    CHECK(shown.canaries == 1);
+    CHECK(shown.state == State::open);
+    CHECK(shown.why == FailureType::outage);
+    CHECK(shown.charged_jobs == 0);
+    CHECK(shown.failures == 1);
+    CHECK(rig.log.count("memoir.breaker.opened") == 1);
+}
+
+TEST_CASE("what is certain opens the breaker without a probe") {
+    struct Row {
+        int status;  // 0: nobody listens, -1: no HTTP
+        FailureType type;
+        State state;
+    };
+    const auto row = GENERATE(values<Row>({{0, FailureType::outage, State::open},
+                                           {-1, FailureType::blocked, State::open},
+                                           {502, FailureType::outage, State::open},
+                                           {503, FailureType::outage, State::open},
+                                           {504, FailureType::outage, State::open},
+                                           {429, FailureType::throttled, State::open},
+                                           {529, FailureType::throttled, State::open},
+                                           {401, FailureType::blocked, State::open},
+                                           {402, FailureType::blocked, State::open},
+                                           {403, FailureType::blocked, State::open},
+                                           {404, FailureType::blocked, State::open},
+                                           {301, FailureType::blocked, State::open},
+                                           {400, FailureType::permanent, State::closed},
+                                           {413, FailureType::permanent, State::closed},
+                                           {422, FailureType::permanent, State::closed},
+                                           {409, FailureType::job, State::closed}}));
+    CAPTURE(row.status);
+    Rig rig([row](const HttpRequest&) {
+        return row.status < 0 ? broken(Fault::garbage) : HttpReply{row.status, "Alice said"};
+    });
+    if (row.status == 0) rig.server.stop();
+    const auto failure = rig.failure();
+    CHECK(failure.type() == row.type);
+    CHECK(failure.endpoint == "qdrant");
+    CHECK(failure.reason().find("Alice") == std::string::npos);
+    CHECK(rig.endpoint.snapshot().state == row.state);
+    CHECK(rig.endpoint.snapshot().canaries == 0);
+    CHECK(rig.endpoint.allows_claims() == (row.state == State::closed));
+    CHECK(failure.retry_after.has_value() == (row.state == State::open));
+    CHECK((failure.hint.find("vector.url") != std::string::npos) == (row.type == FailureType::blocked));
+}
+
+TEST_CASE("a request that breaks a server which works for the probe is the job's own fault") {
+    const auto reply =
+        GENERATE(HttpReply{500}, broken(Fault::hang), broken(Fault::cut), broken(Fault::reset));
+    Rig rig([reply](const HttpRequest& request) { return is_probe(request) ? HttpReply{} : reply; });
+    rig.timeout = 200ms;
+    for (int attempt = 1; attempt <= 3; ++attempt) {
+        CHECK(rig.failure("/poison").type() == FailureType::job);
+        CHECK(rig.probes() == static_cast<std::size_t>(attempt));
+    }
+    const auto shown = rig.endpoint.snapshot();
+    CHECK(shown.state == State::closed);
+    CHECK(shown.charged_jobs == 3);
+    CHECK(rig.log.events().empty());
+}
+
+TEST_CASE("a request that breaks while another one succeeds is the job's own fault, without a probe") {
+    std::latch others_done(1);
+    Rig rig([&](const HttpRequest& request) {
+        if (request.target != "/poison") return HttpReply{};
+        others_done.wait();
+        return broken(Fault::cut);
+    });
+    std::optional<Failure> failure;
+    std::thread poison([&] { failure = rig.failure("/poison"); });
+    CHECK(test::eventually([&] { return rig.requests("/poison") == 1; }));
+    rig.call("/good");
+    others_done.count_down();
+    poison.join();
+    CHECK(failure->type() == FailureType::job);
+    CHECK(rig.probes() == 0);
+}
+
+TEST_CASE("a success before the call began, or of another nature, is no evidence") {
+    std::latch reads_done(1);
+    Rig rig([&](const HttpRequest& request) {
+        if (request.target == "/write") {
+            reads_done.wait();
+            return HttpReply{500};
+        }
+        return request.target == "/probe/write" ? HttpReply{500} : HttpReply{};
+    });
+    rig.call("/earlier", {}, Nature::write);
+    std::optional<Failure> failure;
+    std::thread writer([&] { failure = rig.failure("/write", {}, Nature::write); });
+    CHECK(test::eventually([&] { return rig.requests("/write") == 1; }));
+    rig.call("/read", {}, Nature::read);
+    reads_done.count_down();
+    writer.join();
+    CHECK(failure->type() == FailureType::outage);
+    CHECK(rig.requests("/probe/write") == 1);
+}
+
+TEST_CASE("calls that fail together share one run of the probe, whatever it says") {
+    const bool passes = GENERATE(true, false);
+    constexpr int callers = 12;
+    std::latch all_there(callers);
+    std::atomic<int> failed{0};
+    Rig rig([&](const HttpRequest& request) {
+        if (!is_probe(request)) {
+            all_there.arrive_and_wait();
+            return HttpReply{500};
+        }
+        test::eventually([&] { return failed == callers; });
+        return HttpReply{passes ? 200 : 500};
+    });
+    std::atomic<int> outages{0}, charged{0};
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < callers; ++i)
+            threads.emplace_back([&] {
+                try {
+                    rig.endpoint.call(Nature::read, {}, [&] {
+                        try {
+                            rig.exchange("/work");
+                        } catch (const Failure&) {
+                            ++failed;
+                            throw;
+                        }
+                    });
+                } catch (const Failure& failure) {
+                    if (failure.type() == FailureType::outage) ++outages;
+                    if (failure.type() == FailureType::job) ++charged;
+                }
+            });
+    }
+    CHECK(rig.probes() == 1);
+    CHECK(outages == (passes ? 0 : callers));
+    CHECK(charged == (passes ? callers : 0));
+    CHECK(rig.log.count("memoir.breaker.opened") == (passes ? 0 : 1));
+}
+
+TEST_CASE("a probe that is throttled or blocked opens the breaker as that, and the job is not charged") {
+    Rig rig([](const HttpRequest& request) {
+        return is_probe(request) ? HttpReply{429, "", {{"Retry-After", "7"}}} : HttpReply{500};
+    });
+    const auto failure = rig.failure();
+    CHECK(failure.type() == FailureType::outage);
+    CHECK(failure.retry_after == 7s);
+    CHECK(rig.endpoint.snapshot().why == FailureType::throttled);
+}
+
+TEST_CASE("a probe that the server answers but dislikes shows that it works") {
+    Rig rig([](const HttpRequest& request) { return HttpReply{is_probe(request) ? 400 : 500}; });
+    CHECK(rig.failure().type() == FailureType::job);
+    CHECK(rig.endpoint.snapshot().state == State::closed);
+}
+
+TEST_CASE("without a probe an ambiguous failure is an outage") {
+    Rig rig([](const HttpRequest&) { return HttpReply{500}; });
+    endpoint::Endpoint bare({"graph", 0, "graph.url"}, {}, rig.log, rig.clock);
+    const auto call = [&] { bare.call(Nature::read, {}, [&] { rig.exchange("/work"); }); };
+    try {
+        call();
+        FAIL("the call succeeded");
+    } catch (const Failure& failure) {
+        CHECK(failure.type() == FailureType::outage);
+        CHECK(failure.endpoint == "graph");
+    }
+    CHECK(rig.probes() == 0);
+    CHECK_FALSE(bare.probe_if_due({}));
+    rig.clock.advance(1s);
+    CHECK(bare.probe_if_due({}));
+    CHECK(bare.allows_claims());
+    rig.server.handle([](const HttpRequest&) { return HttpReply{}; });
+    CHECK_NOTHROW(call());
+}
+
+TEST_CASE("failures that are no ambiguous ones pass with the endpoint's name, other exceptions as they are") {
+    Rig rig;
+    const auto run = [&](const std::function<void()>& work) { rig.endpoint.call(Nature::read, {}, work); };
+    try {
+        run([] { throw Failure(FailureType::permanent, "too long for the model"); });
+        FAIL("the call succeeded");
+    } catch (const Failure& failure) {
+        CHECK(failure.type() == FailureType::permanent);
+        CHECK(failure.reason() == "too long for the model");
+        CHECK(failure.endpoint == "qdrant");
+        CHECK_FALSE(failure.retry_after);
+    }
+    CHECK_THROWS_AS(run([] { throw std::bad_alloc(); }), std::bad_alloc);
+    CHECK(rig.endpoint.call_for(Nature::read, {}, [] { return 42; }) == 42);
+    CHECK(rig.endpoint.snapshot().in_flight == 0);
+    CHECK(rig.endpoint.snapshot().calls == 3);
+    CHECK(rig.endpoint.typical());
+}
