@@ -2,6 +2,7 @@
 #include "endpoint/endpoint.hpp"
 
 #include <latch>
+#include <map>
 
 #include "endpoint/rig.hpp"
 
@@ -345,7 +346,7 @@ TEST_CASE("a thread hears when its call waits, and when the wait is over") {
     CHECK(over == 1);
 }
 
-TEST_CASE("32 threads get through an endpoint that breaks and heals, and nothing is left behind") {
+TEST_CASE("32 threads go through an endpoint that breaks and heals, and nothing is left behind") {
     std::atomic<int> mode{0};
     Rig rig(
         [&](const HttpRequest& request) {
@@ -363,42 +364,45 @@ TEST_CASE("32 threads get through an endpoint that breaks and heals, and nothing
         },
         8);
     rig.endpoint.on_change([&] { rig.endpoint.allows_claims(); });
-    std::atomic<int> done{0}, charged{0}, other{0};
-    std::atomic<bool> finished{false};
-    std::jthread keeper([&] {
-        for (int round = 0; !finished; ++round) {
-            mode = round % 2 ? round / 2 % 4 : 0;
-            rig.clock.advance(500ms);
-            rig.endpoint.probe_if_due({}, true);
-            rig.endpoint.snapshot();
-        }
-    });
-    {
-        std::vector<std::jthread> threads;
-        for (int t = 0; t < 32; ++t)
-            threads.emplace_back([&, t] {
-                int left = 10;
-                while (left > 0) {
-                    const auto permit = t % 2 ? rig.endpoint.reserve() : std::nullopt;
-                    try {
-                        rig.call(t == 0 ? "/poison" : "/work");
-                        ++done;
-                        --left;
-                    } catch (const Failure& failure) {
-                        if (failure.type() == FailureType::job) {
-                            ++charged;
-                            if (t == 0) --left;
-                        }
-                        if (failure.type() == FailureType::ambiguous) ++other;
-                    }
+    std::atomic<int> done{0}, attempts{0};
+    std::map<FailureType, std::atomic<int>> ends;
+    for (int type = 0; type <= static_cast<int>(FailureType::ambiguous); ++type)
+        ends[static_cast<FailureType>(type)] = 0;
+    std::stop_source source;
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 32; ++t)
+        threads.emplace_back([&, t] {
+            while (!source.stop_requested()) {
+                const auto permit = t % 2 ? rig.endpoint.reserve() : std::nullopt;
+                ++attempts;
+                try {
+                    rig.call(t == 0 ? "/poison" : "/work", source.get_token());
+                    ++done;
+                } catch (const Failure& failure) {
+                    ++ends.at(failure.type());
+                    std::this_thread::yield();
                 }
-            });
+            }
+        });
+    for (int round = 0; round < 40; ++round) {
+        mode = round % 2 ? round / 2 % 4 : 0;
+        rig.clock.advance(20s);  // past every ramp
+        rig.endpoint.probe_if_due({}, true);
+        const int before = attempts;
+        test::eventually([&] { return attempts > before + 64; }, 20ms);
+        rig.endpoint.snapshot();
     }
-    finished = true;
-    keeper.join();
-    CHECK(done == 31 * 10);
-    CHECK(charged >= 10);
-    CHECK(other == 0);
+    CHECK(test::eventually([&] {
+        mode = 0;
+        rig.clock.advance(20s);
+        rig.endpoint.probe_if_due({}, true);
+        return done > 100 && ends[FailureType::job] > 0;
+    }));
+    source.request_stop();
+    threads.clear();
+    CHECK(ends[FailureType::outage] > 0);
+    CHECK(ends[FailureType::ambiguous] == 0);
+    CHECK(ends[FailureType::permanent] == 0);
     const auto shown = rig.endpoint.snapshot();
     CHECK(shown.in_flight == 0);
     CHECK(shown.waiting == 0);

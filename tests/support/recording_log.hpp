@@ -16,8 +16,8 @@ struct Recorded {
     std::string name, message;
     std::vector<std::pair<std::string, std::string>> fields;
     std::string field(const std::string& key) const {
-        for (const auto& [name, value] : fields)
-            if (name == key) return value;
+        for (const auto& [own, value] : fields)
+            if (own == key) return value;
         return {};
     }
 };
