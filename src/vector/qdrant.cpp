@@ -54,7 +54,7 @@ json QdrantIndex::exchange(const char* method, std::string_view path, std::strin
     try {
         return qdrant::result(client_.send(request, stop), what);
     } catch (const http::TransportFailure& failure) {
-        qdrant::throw_transport(failure, options_.url, prepared_);
+        qdrant::throw_transport(failure, what, options_.url, prepared_);
     }
 }
 
@@ -65,6 +65,19 @@ void QdrantIndex::write_exchange(const char* method, std::string_view path, std:
 }
 
 bool QdrantIndex::ensure(std::stop_token stop) {
+    try {
+        const bool changed = create_missing(stop);
+        prepared_ = true;
+        return changed;
+    } catch (const qdrant::Refusal& refusal) {
+        // Not the fault of the job that happened to need it.
+        Failure blocked(FailureType::blocked, refusal.reason());
+        blocked.hint = "check vector.collection, and what the server's own log says of it";
+        throw blocked;
+    }
+}
+
+bool QdrantIndex::create_missing(std::stop_token stop) {
     json info;
     bool changed = false;
     try {
@@ -82,7 +95,6 @@ bool QdrantIndex::ensure(std::stop_token stop) {
         create_index(index, stop);
         changed = true;
     }
-    prepared_ = true;
     return changed;
 }
 
@@ -120,13 +132,18 @@ void QdrantIndex::create_index(const qdrant::PayloadIndex& index, std::stop_toke
 }
 
 void QdrantIndex::prepare(std::stop_token stop) {
+    prepared_ = false;
     try {
         // Not through the endpoint: a start asks the server itself, even where a probe has just failed.
         ensure(stop);
     } catch (const qdrant::Misfit& misfit) {
         throw StartError(misfit.reason(), misfit.hint);
     } catch (const Failure& failure) {
-        endpoint_.call(Nature::write, stop, [&] { throw failure; });
+        try {
+            endpoint_.call(Nature::write, stop, [&] { throw failure; });
+        } catch (const Failure&) {
+            if (!prepared_) throw;  // else the probe has done it meanwhile
+        }
     }
 }
 

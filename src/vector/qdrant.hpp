@@ -46,8 +46,10 @@ class QdrantIndex : public Index {
                             std::string_view what, std::stop_token stop);
     void write_exchange(const char* method, std::string_view path, std::string body, std::string_view what,
                         std::stop_token stop);
-    // Creates what is missing; true: something was. Throws Misfit.
+    // Looks at the collection and creates what is missing; true: something was. Throws Misfit, and Failure
+    // that never is a job's own.
     bool ensure(std::stop_token stop);
+    bool create_missing(std::stop_token stop);
     void create_collection(std::stop_token stop);
     void create_index(const qdrant::PayloadIndex& index, std::stop_token stop);
     // Runs `work`; when the server refuses it, looks whether the collection is at fault, and once again.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "endpoint/classify.hpp"
 #include "vector/qdrant_wire.hpp"
 #include "vector/similarity.hpp"
 
@@ -11,59 +12,40 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto url_hint = "vector.url must be the base URL of Qdrant's REST API, as in http://localhost:6333";
-constexpr auto key_hint =
-    "vector.api_key_file must hold a key that may write points and create collections and payload indexes";
+constexpr std::string_view settings =
+    "vector.url (the REST API, as in http://localhost:6333) and vector.api_key_file (a key that may write "
+    "points and create collections and payload indexes)";
 constexpr auto grpc_hint =
     "6334 is Qdrant's gRPC port; vector.url must name its REST port, 6333 unless configured otherwise";
 
-Failure failure(FailureType type, std::string_view what, const std::string& seen, const char* hint = "") {
-    Failure result(type, "vector index: " + std::string(what) + ": " + seen);
-    result.hint = hint;
-    return result;
+// The same failure, with our word for the call before what was seen.
+Failure told(const Failure& seen, std::string_view what) {
+    Failure failure(seen.type(), std::string(what) + ": " + seen.reason());
+    failure.retry_after = seen.retry_after;
+    failure.hint = seen.hint;
+    return failure;
 }
 
-[[noreturn]] void throw_no_answer(std::string_view what, std::size_t bytes) {
-    throw failure(FailureType::ambiguous, what,
-                  "HTTP 200 with " + std::to_string(bytes) + " bytes that are no answer of this API");
+[[noreturn]] void throw_no_answer(std::string_view what) {
+    throw Failure(FailureType::ambiguous,
+                  std::string(what) + ": HTTP 200 with a body that is no answer of this API");
 }
 
 [[noreturn]] void throw_status(const http::Response& response, bool json_body, std::string_view what) {
-    const auto seen = "HTTP " + std::to_string(response.status);
-    const auto plain = [&](FailureType type, const char* hint = "") {
-        return failure(type, what, seen, hint);
-    };
-    switch (response.status) {
-        case 401:
-        case 403:
-            throw plain(FailureType::blocked, key_hint);
-        case 404:
-            if (!json_body) throw plain(FailureType::blocked, url_hint);
-            throw Refusal(failure(FailureType::blocked, what, seen,
-                                  "create the collection that vector.collection names"),
-                          404);
-        case 409:
-            throw plain(FailureType::job);
-        case 429:
-        case 529: {
-            auto throttled = plain(FailureType::throttled);
-            throttled.retry_after = http::retry_after(response, std::chrono::system_clock::now());
-            throw throttled;
-        }
-        case 502:
-        case 503:
-        case 504:
-        case 507:  // disk or memory quota
-            throw plain(FailureType::outage);
-        case 408:
-        case 499:
-            throw plain(FailureType::ambiguous);
-        default:
-            break;
+    constexpr int not_found = 404;
+    auto failure =
+        told(endpoint::classify({.status = response.status,
+                                 .retry_after = http::retry_after(response, std::chrono::system_clock::now()),
+                                 .code = {},
+                                 .json_body = json_body},
+                                settings),
+             what);
+    if (response.status == not_found && json_body) {
+        failure.hint = "create the collection that vector.collection names";
+        throw Refusal(failure, not_found);
     }
-    if (response.status >= 400 && response.status < 500)
-        throw Refusal(plain(FailureType::permanent), response.status);
-    throw plain(FailureType::ambiguous);
+    if (failure.type() == FailureType::permanent) throw Refusal(failure, response.status);
+    throw failure;
 }
 
 const json* member(const json& object, const char* key) {
@@ -74,7 +56,7 @@ const json* member(const json& object, const char* key) {
 
 const json& points_of(const json& result, std::string_view what) {
     const auto* points = member(result, "points");
-    if (!points || !points->is_array()) throw_no_answer(what, result.dump().size());
+    if (!points || !points->is_array()) throw_no_answer(what);
     return *points;
 }
 
@@ -87,10 +69,13 @@ const std::string* pid_of(const json& point) {
 }  // namespace
 
 json result(const http::Response& response, std::string_view what) {
-    auto answer = json::parse(response.body, nullptr, false);
+    // Nothing that is asked for lies deeper; copying what nests a million levels would overflow the stack.
+    constexpr int deepest = 32;
+    const auto within = [](int depth, json::parse_event_t, json&) { return depth <= deepest; };
+    auto answer = json::parse(response.body, within, false);
     if (response.status != 200) throw_status(response, answer.is_object(), what);
     const auto* status = member(answer, "status");
-    if (!status || *status != "ok" || !answer.contains("result")) throw_no_answer(what, response.body.size());
+    if (!status || *status != "ok" || !answer.contains("result")) throw_no_answer(what);
     return std::move(answer["result"]);
 }
 
@@ -99,47 +84,26 @@ void require_done(const json& result, std::string_view what) {
     if (status && *status == "completed") return;
     // Accepted, but readers may not see it yet, or never if that server is lost: not what a settle can rest
     // on.
-    if (status && *status == "wait_timeout")
-        throw failure(FailureType::ambiguous, what, "HTTP 200 with wait_timeout: not done in time");
-    if (status && *status == "acknowledged")
-        throw failure(FailureType::ambiguous, what, "HTTP 200 with acknowledged: not waited for");
-    throw_no_answer(what, result.dump().size());
+    for (const auto* accepted : {"wait_timeout", "acknowledged"})
+        if (status && *status == accepted)
+            throw Failure(FailureType::ambiguous,
+                          std::string(what) + ": HTTP 200 with " + accepted + ": not done yet");
+    throw_no_answer(what);
 }
 
-void throw_transport(const http::TransportFailure& transport, const std::string& url, bool rest_known) {
+void throw_transport(const http::TransportFailure& transport, std::string_view what, const std::string& url,
+                     bool rest_known) {
     using http::TransportError;
-    const auto text = std::string("vector index: ") + transport.what();
-    auto error = transport.error();
+    const auto error = transport.error();
+    const auto failure = told(endpoint::classify(transport, settings), what);
     // A gRPC server greets with HTTP/2 frames or hangs up at once, whichever comes first.
     const bool hung_up =
         error == TransportError::reset || error == TransportError::cut || error == TransportError::other;
-    if (hung_up && !rest_known && url.find(":6334") != std::string::npos) error = TransportError::not_http;
-    switch (error) {
-        case TransportError::resolve:
-        case TransportError::refused:
-        case TransportError::tls:
-        case TransportError::connect_timeout:
-            throw Failure(FailureType::outage, text);
-        case TransportError::cancelled:
-            throw Failure(FailureType::cancelled, "cancelled");
-        case TransportError::not_http:
-            throw Misfit(text + ": no answer in HTTP/1.1, as from a gRPC port", grpc_hint);
-        case TransportError::invalid:
-            throw Misfit(text, url_hint);
-        case TransportError::redirect: {
-            Failure redirected(FailureType::blocked, text);
-            redirected.hint = url_hint;
-            throw redirected;
-        }
-        case TransportError::timeout:
-        case TransportError::silence:
-        case TransportError::reset:
-        case TransportError::cut:
-        case TransportError::too_large:
-        case TransportError::other:
-            break;
-    }
-    throw Failure(FailureType::ambiguous, text);
+    if (error == TransportError::not_http ||
+        (hung_up && !rest_known && url.find(":6334") != std::string::npos))
+        throw Misfit(failure.reason() + ": no answer in HTTP/1.1, as from a gRPC port", grpc_hint);
+    if (error == TransportError::invalid) throw Misfit(failure.reason(), failure.hint);
+    throw failure;
 }
 
 void check_collection(const json& info, const std::string& name, int dimension) {
@@ -148,7 +112,7 @@ void check_collection(const json& info, const std::string& name, int dimension) 
         "to those that it was made with";
     const auto at = json::json_pointer("/config/params/vectors");
     if (!info.is_object() || !info.contains(at) || !info[at].is_object())
-        throw_no_answer("reading the collection", info.dump().size());
+        throw_no_answer("reading the collection");
     const auto& vectors = info[at];
     const auto* size = member(vectors, "size");
     if (!size || !size->is_number_integer())
@@ -175,7 +139,7 @@ Page hits(const json& result) {
     Page page{{}, points.size()};
     for (const auto& point : points) {
         const auto* score = member(point, "score");
-        if (!score || !score->is_number()) throw_no_answer("searching", result.dump().size());
+        if (!score || !score->is_number()) throw_no_answer("searching");
         if (const auto* pid = pid_of(point)) page.hits.push_back({*pid, score->get<double>()});
     }
     return page;

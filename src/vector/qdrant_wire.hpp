@@ -63,8 +63,8 @@ nlohmann::json result(const http::Response& response, std::string_view what);
 // Throws Failure(ambiguous) unless the result of a waiting write says that it is done.
 void require_done(const nlohmann::json& result, std::string_view what);
 // `rest_known`: this server has answered before, so a reset is not another protocol's greeting.
-[[noreturn]] void throw_transport(const http::TransportFailure& failure, const std::string& url,
-                                  bool rest_known);
+[[noreturn]] void throw_transport(const http::TransportFailure& failure, std::string_view what,
+                                  const std::string& url, bool rest_known);
 
 // Throws Misfit when the collection (the result of GET /collections/NAME) is not one for such vectors.
 void check_collection(const nlohmann::json& info, const std::string& name, int dimension);

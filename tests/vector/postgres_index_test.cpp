@@ -235,7 +235,7 @@ TEST_CASE_METHOD(Fixture, "a category changes nothing here: readers see the row'
     CHECK(count() == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "all pids are told, page by page") {
+TEST_CASE_METHOD(Fixture, "all pids of the table are told, page by page") {
     std::vector<Point> points;
     for (int i = 0; i < 2500; ++i) points.push_back(point(schema.memory("m"), {1, 0, 0, 0}));
     write(points);
