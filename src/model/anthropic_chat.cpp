@@ -1,0 +1,155 @@
+// Anthropic's POST /v1/messages (providers.md, section 3). No sampling parameter is ever sent: newer models
+// and the newer API version refuse them all.
+#include <nlohmann/json.hpp>
+
+#include "http/url.hpp"
+#include "model/chat_body.hpp"
+
+namespace memoir::model {
+
+namespace {
+
+using nlohmann::json;
+using Json = Form::Json;
+
+class AnthropicChat : public ChatProvider {
+  public:
+    explicit AnthropicChat(ProviderOptions options) : options_(std::move(options)) {
+        const auto url = http::parse_url(options_.url);
+        if (url && url->path == "/") options_.url = http::join(options_.url, "/v1");
+    }
+
+    std::string_view name() const override { return "anthropic"; }
+
+    http::Request build(const ChatRequest& request, const Form& form) const override {
+        json body = common(options_.max_output_tokens, request.user);
+        json rules{{"type", "text"}, {"text", request.stable}, {"cache_control", {{"type", "ephemeral"}}}};
+        body["system"] = json::array({std::move(rules)});
+        auto schema = json::parse(request.schema, nullptr, false);
+        if (form.json == Json::schema)
+            body["output_config"] = {{"format", {{"type", "json_schema"}, {"schema", std::move(schema)}}}};
+        if (form.json == Json::simpler) {
+            json tool{{"name", request.schema_name},
+                      {"description", "Takes the answer"},
+                      {"input_schema", std::move(schema)}};
+            body["tools"] = json::array({std::move(tool)});
+            body["tool_choice"] = {{"type", "tool"}, {"name", request.schema_name}};
+        }
+        return to_request(body);
+    }
+
+    http::Request probe(const Form&) const override { return to_request(common(1, "ping")); }
+
+    // Models before 4.5 know no output_config: their JSON comes as the input of a tool that they must use.
+    std::optional<Rephrased> rephrase(const ChatRequest&, const Form& form,
+                                      const http::Response& response) const override {
+        if (response.status != 400 || form.json == Json::none) return std::nullopt;
+        const auto error = read_error(response);
+        const bool named = error.says(form.json == Json::schema ? "output_config" : "tool");
+        const bool other = form.json_proven || !error.code.empty() || is_money(error) || is_too_long(error);
+        if (!named && other) return std::nullopt;
+        Rephrased next{form, named};
+        next.form.json = form.json == Json::schema ? Json::simpler : Json::none;
+        next.form.json_proven = false;
+        return next;
+    }
+
+    Reading read(const ChatRequest& request, const Form&, const http::Response& response,
+                 std::chrono::system_clock::time_point now) const override {
+        if (response.status != 200) return {{}, failure(response, now)};
+        const auto body = parse_body(response);
+        const auto& blocks = member_at(body, "content");
+        if (!blocks.is_array()) return {{}, no_answer(response)};
+        Reading reading;
+        reading.reply.text = text_of(blocks, request.schema_name);
+        reading.reply.tokens_cached = count_at(body, "usage.cache_read_input_tokens");
+        reading.reply.tokens_in = count_at(body, "usage.input_tokens") + reading.reply.tokens_cached +
+                                  count_at(body, "usage.cache_creation_input_tokens");
+        reading.reply.tokens_out = count_at(body, "usage.output_tokens");
+        const auto why = text_at(body, "stop_reason");
+        if (why == "refusal")
+            reading.failure = refused();
+        else if (why == "max_tokens")
+            reading.failure = cut_at_budget(options_.max_output_tokens);
+        else if (why == "model_context_window_exceeded")
+            reading.failure.emplace(FailureType::job, "reply cut at the end of the model's context");
+        else if (why == "pause_turn" || reading.reply.text.empty())
+            reading.failure.emplace(FailureType::job, "reply without content");
+        return reading;
+    }
+
+    Quotas quotas(const ChatReply& reply, const http::Response& response,
+                  std::chrono::system_clock::time_point now) const override {
+        Quotas quotas;
+        const auto in = static_cast<double>(reply.tokens_in - reply.tokens_cached);
+        const auto out = static_cast<double>(reply.tokens_out);
+        for (const auto& [which, cost] : {std::pair<std::string, double>("requests", 1),
+                                          {"tokens", in + out},
+                                          {"input-tokens", in},
+                                          {"output-tokens", out}}) {
+            const auto name = "anthropic-ratelimit-" + which;
+            add_quota(quotas, which, response, name + "-limit", name + "-remaining", name + "-reset", cost,
+                      now);
+        }
+        return quotas;
+    }
+
+  private:
+    // Its own spend limits come as a plain 400 without a code; only the words tell.
+    static bool is_money(const ErrorBody& error) {
+        return error.says("spend limit") || error.says("credit balance");
+    }
+    static bool is_too_long(const ErrorBody& error) {
+        return error.says("prompt is too long") || error.says("context window") ||
+               error.says("exceed context limit");
+    }
+
+    static std::string text_of(const json& blocks, const std::string& tool) {
+        std::string text;
+        for (const auto& block : blocks) {
+            const auto type = text_at(block, "type");
+            if (type == "text") text += text_at(block, "text");
+            // The answer itself, whatever was said beside it.
+            if (type == "tool_use" && text_at(block, "name") == tool)
+                return dump_body(member_at(block, "input"));
+        }
+        return text;
+    }
+
+    Failure failure(const http::Response& response, std::chrono::system_clock::time_point now) const {
+        const auto error = read_error(response);
+        if (response.status == 400 && is_money(error)) return billing(response);
+        if (response.status == 413 || (response.status == 400 && is_too_long(error))) return too_long();
+        return failure_of(response, error, options_.role, now);
+    }
+
+    json common(int budget, const std::string& user) const {
+        json message{{"role", "user"}, {"content", user}};
+        return {{"model", options_.model},
+                {"max_tokens", budget},
+                {"messages", json::array({std::move(message)})}};
+    }
+
+    http::Request to_request(const json& body) const {
+        http::Request request;
+        request.url = http::join(options_.url, "/messages");
+        // The older of the two versions: every gateway knows it, and what we send means the same in both.
+        request.headers = {{"Content-Type", "application/json"}, {"anthropic-version", "2023-06-01"}};
+        if (!options_.api_key.empty()) {
+            request.secret_header = "x-api-key";
+            request.secret_value = options_.api_key;
+        }
+        request.body = dump_body(body);
+        return request;
+    }
+
+    ProviderOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<ChatProvider> make_anthropic_chat(ProviderOptions options) {
+    return std::make_unique<AnthropicChat>(std::move(options));
+}
+
+}  // namespace memoir::model

@@ -1,0 +1,211 @@
+#include "model/chat.hpp"
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "base/sha256.hpp"
+#include "endpoint/classify.hpp"
+#include "endpoint/endpoint.hpp"
+#include "http/url.hpp"
+#include "model/chat_body.hpp"
+#include "model/chat_provider.hpp"
+#include "telemetry/log.hpp"
+
+namespace memoir::model {
+
+namespace {
+
+using std::chrono::system_clock;
+using telemetry::Field;
+using telemetry::Level;
+
+// No reply within an output budget comes near it; a server that sends more is not answering us.
+constexpr std::size_t max_response_bytes = 4 << 20;
+// Every way in which a request can be rephrased, once each, and some doublings of a context.
+constexpr int most_exchanges = 12;
+
+// The form that the server is known to take. Two calls that learn different things at once may forget one;
+// it is learned again.
+class Remembered {
+  public:
+    Form get() const {
+        std::lock_guard lock(mutex_);
+        return form_;
+    }
+    void set(Form form) {
+        form.context_doublings = 0;  // one memory's length says nothing about the next one's
+        std::lock_guard lock(mutex_);
+        form_ = form;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    Form form_;
+};
+
+class HttpChat : public Chat {
+  public:
+    HttpChat(const ChatOptions& options, const std::string& role, std::unique_ptr<ChatProvider> provider,
+             http::Client& client, telemetry::Log& log, const Clock& clock)
+        : options_(options),
+          role_(role),
+          url_(chat_url(options)),
+          model_(chat_model(options)),
+          provider_(std::move(provider)),
+          client_(client),
+          log_(log),
+          clock_(clock),
+          endpoint_(
+              {role, options.max_concurrent, role + ".url, " + role + ".api_key_file"},
+              [this](endpoint::Nature, std::stop_token stop) { probe(stop); }, log, clock) {}
+
+    ChatReply complete(const ChatRequest& request, std::stop_token stop) override {
+        return endpoint_.call_for(endpoint::Nature::read, stop, [&] { return exchange(request, stop); });
+    }
+
+    endpoint::Endpoint& endpoint() override { return endpoint_; }
+    std::string_view provider() const override { return provider_->name(); }
+    const std::string& model() const override { return model_; }
+
+    std::string identity(const ChatRequest& request) const override {
+        return sha256(dump_body({{"provider", std::string(provider_->name())},
+                                 {"url", url_},
+                                 {"model", model_},
+                                 {"stable", request.stable},
+                                 {"user", request.user},
+                                 {"schema", request.schema},
+                                 {"max_output_tokens", options_.max_output_tokens}}));
+    }
+
+  private:
+    // Sends the request in the form that is known to work, and in others as long as the server asks for them.
+    ChatReply exchange(const ChatRequest& request, const std::stop_token& stop) {
+        auto form = remembered_.get();
+        for (int round = 1;; ++round) {
+            const auto begin = clock_.now();
+            const auto response = send(provider_->build(request, form), stop, Level::debug);
+            const auto next =
+                round < most_exchanges ? provider_->rephrase(request, form, response) : std::nullopt;
+            if (next) {
+                report(Level::debug, "asked differently", response.status, {}, begin);
+                if (next->certain) remembered_.set(next->form);
+                form = next->form;
+                continue;
+            }
+            auto reading = provider_->read(request, form, response, system_clock::now());
+            reading.reply.duration = since(begin);
+            for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
+                endpoint_.observe_quota(which, quota);
+            if (response.status == 200) {
+                form.json_proven = true;
+                if (form != remembered_.get()) remembered_.set(form);
+            }
+            report(response.status == 200 ? Level::info : Level::debug,
+                   reading.failure ? reading.failure->reason() : "replied", response.status, reading.reply,
+                   begin);
+            if (reading.failure) throw *reading.failure;
+            return std::move(reading.reply);
+        }
+    }
+
+    // Only what the server names is changed for a probe: it carries no schema that could be the reason.
+    void probe(const std::stop_token& stop) {
+        auto form = remembered_.get();
+        for (int round = 1;; ++round) {
+            const auto begin = clock_.now();
+            const auto response = send(provider_->probe(form), stop, Level::debug);
+            report(Level::debug, "probe", response.status, {}, begin);
+            if (response.status == 200) return;
+            const auto next = provider_->rephrase({}, form, response);
+            if (!next || !next->certain || round >= most_exchanges) {
+                throw *provider_->read({}, form, response, system_clock::now()).failure;
+            }
+            remembered_.set(next->form);
+            form = next->form;
+        }
+    }
+
+    http::Response send(http::Request request, const std::stop_token& stop, Level level) {
+        request.ca_file = options_.ca_file;
+        request.timeout = options_.timeout;
+        request.silence_timeout = options_.silence_timeout;
+        request.max_response_bytes = max_response_bytes;
+        const auto begin = clock_.now();
+        try {
+            return client_.send(request, stop);
+        } catch (const http::TransportFailure& failure) {
+            report(level, http::to_string(failure.error()), 0, {}, begin);
+            throw;
+        }
+    }
+
+    Milliseconds since(TimePoint begin) const {
+        return std::chrono::duration_cast<Milliseconds>(clock_.now() - begin);
+    }
+
+    void report(Level level, std::string_view outcome, int status, const ChatReply& reply, TimePoint begin) {
+        if (!log_.wants(level)) return;
+        log_.emit({level,
+                   "memoir.llm.call",
+                   role_ + " model called: " + std::string(outcome),
+                   {{"endpoint", role_},
+                    {"provider", std::string(provider_->name())},
+                    {"model", model_},
+                    {"outcome", std::string(outcome)},
+                    {"http_status", std::int64_t{status}},
+                    {"tokens_in", reply.tokens_in},
+                    {"tokens_out", reply.tokens_out},
+                    {"tokens_cached", reply.tokens_cached},
+                    {"duration_ms", std::int64_t{since(begin).count()}}}});
+    }
+
+    const ChatOptions options_;
+    const std::string role_, url_, model_;
+    const std::unique_ptr<ChatProvider> provider_;
+    http::Client& client_;
+    telemetry::Log& log_;
+    const Clock& clock_;
+    Remembered remembered_;
+    endpoint::Endpoint endpoint_;  // last: its probe uses the others
+};
+
+}  // namespace
+
+std::string chat_url(const ChatOptions& options) {
+    if (!options.url.empty()) return options.url;
+    if (options.provider == "openai") return "https://api.openai.com/v1";
+    if (options.provider == "anthropic") return "https://api.anthropic.com/v1";
+    return "http://localhost:11434";
+}
+
+std::string chat_model(const ChatOptions& options) {
+    if (!options.model.empty()) return options.model;
+    if (options.provider == "openai") return "gpt-4o-mini";
+    if (options.provider == "anthropic") return "claude-haiku-4-5";
+    return "llama3.2:1b";
+}
+
+std::unique_ptr<Chat> make_chat(const ChatOptions& options, const std::string& role, http::Client& client,
+                                telemetry::Log& log, const Clock& clock) {
+    const ProviderOptions wire{
+        role,           chat_url(options), chat_model(options), options.api_key, options.max_output_tokens,
+        options.num_ctx};
+    std::unique_ptr<ChatProvider> provider;
+    if (options.provider == "ollama") provider = make_ollama_chat(wire);
+    if (options.provider == "openai") provider = make_openai_chat(wire);
+    if (options.provider == "anthropic") provider = make_anthropic_chat(wire);
+    if (!provider)
+        throw StartError("unknown chat provider in " + role + ".provider", "ollama, openai or anthropic");
+    const auto url = http::parse_url(wire.url);
+    if (!url)
+        throw StartError(role + ".url is no http:// or https:// URL",
+                         "write it as in http://localhost:11434 or https://api.openai.com/v1");
+    log.info("memoir.llm.configured", role + " uses " + wire.model + " at " + url->authority(),
+             {{"endpoint", role},
+              {"provider", std::string(provider->name())},
+              {"model", wire.model},
+              {"url", url->scheme + "://" + url->authority()}});
+    return std::make_unique<HttpChat>(options, role, std::move(provider), client, log, clock);
+}
+
+}  // namespace memoir::model

@@ -1,0 +1,64 @@
+#pragma once
+// What the three chat APIs' answers have in common. Servers' messages are looked at here to tell failures
+// apart, and never leave: reasons are ours. Thread safety: pure functions.
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/failure.hpp"
+#include "http/client.hpp"
+#include "model/chat_provider.hpp"
+
+namespace memoir::model {
+
+// A discarded value (is_discarded()) where the body is no JSON.
+nlohmann::json parse_body(const http::Response& response);
+// Valid JSON text whatever bytes the strings hold.
+std::string dump_body(const nlohmann::json& body);
+
+// The member at a path ("error.details.error_code"), or null; a number as its digits, empty for other kinds.
+const nlohmann::json& member_at(const nlohmann::json& body, std::string_view path);
+std::string text_at(const nlohmann::json& body, std::string_view path);
+// Zero where there is no number that fits.
+std::int64_t count_at(const nlohmann::json& body, std::string_view path);
+
+struct ErrorBody {
+    std::string code;     // the first of error_code, code, type that the endpoint's table knows
+    std::string param;    // the parameter that is named as refused; empty: none
+    std::string message;  // in lower case, cut at 1,000 bytes; for comparisons only
+    bool json = false;    // the body was JSON
+    bool says(std::string_view words) const { return message.find(words) != std::string::npos; }
+    // `parameter` is `param`, or its beginning, or stands in quotes in the message.
+    bool refuses(std::string_view parameter) const;
+};
+// All the shapes of providers.md, section 2: {"error":{…}}, {"error":"…"}, {"detail":…},
+// {"object":"error",…}.
+ErrorBody read_error(const http::Response& response);
+
+// The failure of an answer that is none of the provider's own cases: the endpoint's table, with a hint that
+// names the role's setting.
+Failure failure_of(const http::Response& response, const ErrorBody& error, const std::string& role,
+                   std::chrono::system_clock::time_point now);
+// A 200 whose body is no answer of that API.
+Failure no_answer(const http::Response& response);
+Failure cut_at_budget(int tokens);
+Failure refused();
+Failure too_long();
+Failure billing(const http::Response& response);
+
+// Temperature for an attempt: 0 first, then some, or the same bad reply comes back.
+double temperature_for(int attempt);
+
+// When a rate limit's bucket is full again: a Go-like duration ("6m0s", "12ms", "7.66s"), plain seconds, or
+// an RFC 3339 time. nullopt for anything else.
+std::optional<Milliseconds> parse_reset(const std::string& text, std::chrono::system_clock::time_point now);
+// Adds one family of headers when it makes sense (limit and reset above zero, 0 ≤ remaining ≤ limit).
+void add_quota(Quotas& quotas, const std::string& which, const http::Response& response,
+               const std::string& limit, const std::string& remaining, const std::string& reset, double cost,
+               std::chrono::system_clock::time_point now);
+
+}  // namespace memoir::model

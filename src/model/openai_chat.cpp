@@ -1,0 +1,187 @@
+// OpenAI's POST /v1/chat/completions and everything compatible with it (providers.md, section 2).
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "http/url.hpp"
+#include "model/chat_body.hpp"
+
+namespace memoir::model {
+
+namespace {
+
+using nlohmann::json;
+using Json = Form::Json;
+
+constexpr const char* old_limit = "max_tokens";
+constexpr const char* new_limit = "max_completion_tokens";
+
+class OpenAiChat : public ChatProvider {
+  public:
+    explicit OpenAiChat(ProviderOptions options) : options_(std::move(options)) {
+        const auto url = http::parse_url(options_.url);
+        official_ = url && url->host == "api.openai.com";
+        // A base URL is written with /v1 or without.
+        if (url && url->path == "/") options_.url = http::join(options_.url, "/v1");
+    }
+
+    std::string_view name() const override { return "openai"; }
+
+    http::Request build(const ChatRequest& request, const Form& form) const override {
+        json body = common(form, options_.max_output_tokens);
+        body["messages"] = json::array({message("system", request.stable), message("user", request.user)});
+        if (form.json == Json::schema)
+            body["response_format"] = {{"type", "json_schema"},
+                                       {"json_schema",
+                                        {{"name", request.schema_name},
+                                         {"strict", true},
+                                         {"schema", json::parse(request.schema, nullptr, false)}}}};
+        if (form.json == Json::simpler) body["response_format"] = {{"type", "json_object"}};
+        if (form.temperature && takes_temperature()) body["temperature"] = temperature_for(request.attempt);
+        if (form.seed && request.attempt > 1) body["seed"] = request.attempt;
+        return to_request(body);
+    }
+
+    http::Request probe(const Form& form) const override {
+        json body = common(form, 1);
+        body["messages"] = json::array({message("user", "ping")});
+        return to_request(body);
+    }
+
+    std::optional<Rephrased> rephrase(const ChatRequest&, const Form& form,
+                                      const http::Response& response) const override {
+        if (response.status != 400 && response.status != 422) return std::nullopt;
+        const auto error = read_error(response);
+        Rephrased next{form, true};
+        if (!form.other_limit && error.refuses(limit_name(form))) {
+            next.form.other_limit = true;
+        } else if (form.temperature && error.refuses("temperature")) {
+            next.form.temperature = false;
+        } else if (form.seed && error.refuses("seed")) {
+            next.form.seed = false;
+        } else if (form.json != Json::none && error.refuses("response_format")) {
+            next.form.json = simpler(form.json);
+            next.form.json_proven = false;
+        } else if (form.json != Json::none && !form.json_proven && error.code.empty() &&
+                   !is_too_long(error)) {
+            // Servers that know no response_format need not say so: ask more simply, and see.
+            next = {form, false};
+            next.form.json = simpler(form.json);
+        } else {
+            return std::nullopt;
+        }
+        return next;
+    }
+
+    Reading read(const ChatRequest&, const Form& form, const http::Response& response,
+                 std::chrono::system_clock::time_point now) const override {
+        if (response.status != 200) return {{}, failure(form, response, now)};
+        const auto body = parse_body(response);
+        const auto& choices = member_at(body, "choices");
+        if (!choices.is_array() || choices.empty() || !member_at(choices[0], "message").is_object())
+            return {{}, no_answer(response)};
+        Reading reading;
+        reading.reply.text = content_of(choices[0]);
+        reading.reply.tokens_in = count_at(body, "usage.prompt_tokens");
+        reading.reply.tokens_out = count_at(body, "usage.completion_tokens");
+        reading.reply.tokens_cached = count_at(body, "usage.prompt_tokens_details.cached_tokens");
+        const auto why = text_at(choices[0], "finish_reason");
+        if (why == "content_filter" || !text_at(choices[0], "message.refusal").empty())
+            reading.failure = refused();
+        else if (why == "length")
+            reading.failure = cut_at_budget(options_.max_output_tokens);
+        else if (reading.reply.text.empty())
+            reading.failure.emplace(FailureType::job, "reply without content");
+        return reading;
+    }
+
+    // A call is charged for the budget that it asks for, not only for what it then uses.
+    Quotas quotas(const ChatReply& reply, const http::Response& response,
+                  std::chrono::system_clock::time_point now) const override {
+        Quotas quotas;
+        const auto used = static_cast<double>(reply.tokens_in + reply.tokens_out);
+        for (const auto& [which, cost] : {std::pair<std::string, double>("requests", 1),
+                                          {"tokens", std::max<double>(used, options_.max_output_tokens)}})
+            add_quota(quotas, which, response, "x-ratelimit-limit-" + which, "x-ratelimit-remaining-" + which,
+                      "x-ratelimit-reset-" + which, cost, now);
+        return quotas;
+    }
+
+  private:
+    static Json simpler(Json form) { return form == Json::schema ? Json::simpler : Json::none; }
+
+    static bool is_too_long(const ErrorBody& error) {
+        return error.says("maximum context length") || error.says("context length") ||
+               error.code == "context_length_exceeded" || error.code == "exceed_context_size_error";
+    }
+
+    // Compatible servers know the old name only, OpenAI's newer models only the new one.
+    const char* limit_name(const Form& form) const {
+        return official_ != form.other_limit ? new_limit : old_limit;
+    }
+
+    // Of OpenAI's own models those before the reasoning ones; other servers take it.
+    bool takes_temperature() const {
+        if (!official_) return true;
+        static constexpr std::array<std::string_view, 4> known = {"gpt-4", "gpt-3.5", "chatgpt-4o",
+                                                                  "ft:gpt-4"};
+        for (const auto prefix : known)
+            if (options_.model.starts_with(prefix)) return true;
+        return false;
+    }
+
+    // A string, null, or (Mistral) a list of parts.
+    static std::string content_of(const json& choice) {
+        const auto& content = member_at(choice, "message.content");
+        if (!content.is_array()) return content.is_string() ? content.get<std::string>() : std::string();
+        std::string text;
+        for (const auto& part : content)
+            if (text_at(part, "type") == "text") text += text_at(part, "text");
+        return text;
+    }
+
+    Failure failure(const Form& form, const http::Response& response,
+                    std::chrono::system_clock::time_point now) const {
+        const auto error = read_error(response);
+        const bool refused_form = response.status == 400 || response.status == 422;
+        if (error.code == "content_filter") return refused();
+        if (response.status == 413 || (refused_form && is_too_long(error))) return too_long();
+        if (refused_form && error.code.empty() && error.refuses(limit_name(form))) {
+            Failure blocked(FailureType::blocked, "HTTP " + std::to_string(response.status) +
+                                                      ": the server refuses the output budget");
+            blocked.hint = "lower " + options_.role + ".max_output_tokens";
+            return blocked;
+        }
+        return failure_of(response, error, options_.role, now);
+    }
+
+    static json message(const char* role, const std::string& content) {
+        return {{"role", role}, {"content", content}};
+    }
+
+    json common(const Form& form, int budget) const {
+        return {{"model", options_.model}, {limit_name(form), budget}};
+    }
+
+    http::Request to_request(const json& body) const {
+        http::Request request;
+        request.url = http::join(options_.url, "/chat/completions");
+        request.headers = {{"Content-Type", "application/json"}};
+        if (!options_.api_key.empty()) {
+            request.secret_header = "Authorization";
+            request.secret_value = Secret("Bearer " + options_.api_key.reveal());
+        }
+        request.body = dump_body(body);
+        return request;
+    }
+
+    ProviderOptions options_;
+    bool official_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<ChatProvider> make_openai_chat(ProviderOptions options) {
+    return std::make_unique<OpenAiChat>(std::move(options));
+}
+
+}  // namespace memoir::model
