@@ -11,7 +11,7 @@ void harden() {
     setrlimit(RLIMIT_CORE, &none);
     // A core pattern that is a pipe ignores the limit, and is stopped by this.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    umask(027);
+    umask(077);
 }
 
 }  // namespace memoir::service

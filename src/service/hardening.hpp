@@ -4,7 +4,7 @@
 namespace memoir::service {
 
 // No core dumps, no reading of our memory by other processes of the same user (PR_SET_DUMPABLE), and no
-// access for others to the files we make (umask 027). What the kernel refuses is left: the unit says the
+// access for others to the files we make (umask 077). What the kernel refuses is left: the unit says the
 // same.
 void harden();
 

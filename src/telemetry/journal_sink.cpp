@@ -118,8 +118,11 @@ bool JournalSink::send(const std::string& entry, const std::stop_token& stop) {
 
 std::size_t JournalSink::write(std::span<const Stamped> events, std::stop_token stop) {
     std::size_t lost = 0;
-    for (const Stamped& stamped : events)
-        if (!send(journal_entry(stamped, identifier_), stop)) ++lost;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        if (send(journal_entry(events[i], identifier_), stop)) continue;
+        if (stop.stop_requested()) return lost + events.size() - i;  // and waits for no other one
+        ++lost;
+    }
     return lost;
 }
 

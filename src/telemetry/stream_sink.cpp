@@ -61,13 +61,14 @@ std::size_t StreamSink::write(std::span<const Stamped> events, std::stop_token s
         buffer.clear();
         held = 0;
     };
-    for (const Stamped& stamped : events) {
+    for (std::size_t i = 0; i < events.size(); ++i) {
         line.clear();
         if (lines_ == Lines::json)
-            append_json_line(line, stamped);
+            append_json_line(line, events[i]);
         else
-            append_text_line(line, stamped);
+            append_text_line(line, events[i]);
         if (!buffer.empty() && buffer.size() + line.size() > piece_) hand_over();
+        if (lost > 0 && stop.stop_requested()) return lost + events.size() - i;  // waits for no other piece
         buffer += line;
         ++held;
     }
