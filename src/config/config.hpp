@@ -1,6 +1,7 @@
 #pragma once
 // The whole configuration of one process: read from TOML or JSON, environment and flags, validated as a
-// whole, and handed to app/ and ctl/ as the option structs that each folder declares. Thread safety: values.
+// whole, and handed to app/ and ctl/ as the option structs that each folder declares. Precedence: flag,
+// environment, file, default. No problem, warning or printed text holds a secret. Thread safety: values.
 
 #include <functional>
 #include <optional>
@@ -21,6 +22,7 @@ struct Config {
     pg::Options database;
     work::Options worker;
     model::EmbeddingOptions embedding;
+    model::OnnxOptions onnx;
     vector::Options vector;
     std::optional<model::ChatOptions> extraction;
     std::optional<model::ChatOptions> relational;
@@ -38,18 +40,41 @@ struct Problem {
 };
 
 struct Sources {
-    std::string file;               // a name that ends in .json is JSON
+    std::string file;               // a name that ends in .json is JSON; empty: none
     bool file_required = true;      // false: a missing file is an empty one (memoirctl without --config)
     std::vector<std::string> sets;  // KEY=VALUE of --set, in order
     std::function<const char*(const char*)> environment;  // default: getenv
+    // The names that `environment` has, for variables that match no key. Default: environ; with `environment`
+    // replaced and this empty: the names of all keys but those of lanes.
+    std::function<std::vector<std::string>()> environment_names;
+    // Where credentials are looked for when CREDENTIALS_DIRECTORY is not set; memoirctl, run by root, finds
+    // those of the running service in /run/credentials/memoird.service. Empty: nowhere.
+    std::string credentials_directory;
+    // memoirctl: a key of a model server, index or graph that this user may not read is a warning.
+    bool lenient_secrets = false;
 };
 
 struct Loaded {
     Config config;                  // meaningful only without problems
-    std::vector<Problem> problems;  // all of them
-    std::string printed;            // --print-config: TOML, each value with its origin, secrets hidden
+    std::vector<Problem> problems;  // all of them, in the order of the file, then environment, then flags
+    std::vector<Problem> warnings;  // what works, but probably not as meant
+    std::string printed;  // --print-config: TOML that reads back, each value with its origin, secrets
+                          // hidden; empty when there are problems
 };
 
+// Never throws for what it reads, and connects to nothing.
 Loaded load(const Sources& sources);
+
+// What differs, as paths ("worker.retry_base", "lanes.llm" for one that came or went, "graph" likewise).
+// SIGHUP applies `live`; `restart` stays as it is until the process starts anew. Never values.
+struct Changes {
+    std::vector<std::string> live, restart;
+};
+Changes changed_keys(const Config& before, const Config& after);
+
+// The table of keys for people: the example file (config/memoird.toml is exactly this), or the man page
+// memoird.toml(5).
+enum class Format { example, man };
+std::string describe(Format format);
 
 }  // namespace memoir::config

@@ -1,0 +1,89 @@
+#include <algorithm>
+
+#include "config/assign.hpp"
+#include "config/keys.hpp"
+
+namespace memoir::config {
+namespace {
+
+bool same(const Key& key, const Target& a, const Target& b) {
+    if (key.type == Type::secret) return *std::get<Secret*>(a) == *std::get<Secret*>(b);
+    return as_toml(key, a) == as_toml(key, b);
+}
+
+class Comparison {
+  public:
+    Comparison(const Config& before, const Config& after) : before_(before), after_(after) {}
+
+    Changes run() {
+        for (const Section& section : sections()) {
+            if (section.name == "lanes.*") {
+                lanes();
+            } else if (section.name == "classifier.labels") {
+                labels();
+            } else if (!section.optional() || (section.enabled(before_) && section.enabled(after_))) {
+                keys_of(section.name, "");
+            } else if (section.enabled(before_) != section.enabled(after_)) {
+                changes_.restart.emplace_back(section.name);
+            }
+        }
+        return std::move(changes_);
+    }
+
+  private:
+    void changed(const Key& key, std::string path) {
+        (key.live ? changes_.live : changes_.restart).push_back(std::move(path));
+    }
+
+    void keys_of(std::string_view section, const std::string& instance) {
+        for (const Key& key : keys()) {
+            if (key.section != section) continue;
+            if (!same(key, key.target(before_, instance), key.target(after_, instance))) {
+                changed(key, Match{&key, instance, Source::value}.base());
+            }
+        }
+    }
+
+    static bool has_lane(const Config& config, const std::string& name) {
+        const auto& lanes = config.worker.lanes;
+        return std::any_of(lanes.begin(), lanes.end(), [&](const auto& lane) { return lane.name == name; });
+    }
+
+    void lanes() {
+        for (const auto& lane : before_.worker.lanes) {
+            if (has_lane(after_, lane.name)) {
+                keys_of("lanes.*", lane.name);
+            } else {
+                changes_.live.push_back("lanes." + lane.name);
+            }
+        }
+        for (const auto& lane : after_.worker.lanes) {
+            if (!has_lane(before_, lane.name)) changes_.live.push_back("lanes." + lane.name);
+        }
+    }
+
+    void labels() {
+        if (!before_.classifier || !after_.classifier) return;
+        const Key& key = *find_key("classifier.labels", "preference")->key;
+        for (const std::string_view label : key.choices) {
+            // Not through the key's target, which would create an empty sentence.
+            const auto sentence = [&](const Config& config) {
+                const auto found = config.classifier->labels.find(std::string(label));
+                return found == config.classifier->labels.end() ? std::string() : found->second;
+            };
+            if (sentence(before_) != sentence(after_))
+                changed(key, "classifier.labels." + std::string(label));
+        }
+    }
+
+    Config before_, after_;  // copies: targets are reached through a Config that may change
+    Changes changes_;
+};
+
+}  // namespace
+
+Changes changed_keys(const Config& before, const Config& after) {
+    return Comparison(before, after).run();
+}
+
+}  // namespace memoir::config

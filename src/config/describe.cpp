@@ -1,0 +1,235 @@
+// The table of keys for people: the commented example file, and the man page in roff.
+
+#include <algorithm>
+
+#include "config/assign.hpp"
+#include "config/duration.hpp"
+#include "config/keys.hpp"
+
+namespace memoir::config {
+namespace {
+
+// A Config in which every optional section has its defaults.
+Config everything() {
+    Config config;
+    for (const Section& section : sections()) {
+        if (section.optional()) section.enable(config);
+    }
+    return config;
+}
+
+std::string joined(const std::vector<std::string_view>& words) {
+    std::string out;
+    for (const auto word : words) out += (out.empty() ? "" : ", ") + std::string(word);
+    return out;
+}
+
+// What the table knows besides the explanation: "10ms to 1h. Reloadable."
+std::string facts(const Key& key) {
+    std::string out;
+    if (!key.choices.empty()) out = key.name == "*" ? "The labels are " : "One of ";
+    if (key.type == Type::list) out = "Any of ";
+    if (!key.choices.empty()) out += joined(key.choices) + ".";
+    const auto low = static_cast<std::int64_t>(key.low), high = static_cast<std::int64_t>(key.high);
+    if (key.type == Type::duration) {
+        out = "Range: " + format_duration(std::chrono::milliseconds(low)) + " to " +
+              format_duration(std::chrono::milliseconds(high)) + ".";
+    } else if (key.type == Type::integer || key.type == Type::number) {
+        out = "Range: " + std::to_string(low) + " to " + std::to_string(high) + ".";
+    }
+    if (key.live) out += (out.empty() ? "" : " ") + std::string("Reloadable.");
+    return out;
+}
+
+// The value as it would be written, and whether that is the default.
+struct Shown {
+    std::string value;
+    bool is_default = true;
+};
+
+Shown shown(const Key& key, Config& config, const std::string& instance) {
+    if (key.type == Type::secret) {
+        const std::string& value = std::get<Secret*>(key.target(config, instance))->reveal();
+        return {quoted(value), !value.empty()};
+    }
+    if (key.name == "*") return {quoted(key.sample), false};
+    const std::string value = as_toml(key, key.target(config, instance));
+    if (value == "\"\"" && !key.sample.empty()) return {quoted(key.sample), false};
+    return {value, true};
+}
+
+std::string credential_name(const Key& key) {
+    const std::string_view sample = key.sample;
+    return std::string(sample.substr(sample.rfind('/') + 1));
+}
+
+class Example {
+  public:
+    std::string write() {
+        comment(
+            "memoird's configuration. What stands here is the default, so every line may go. A line that "
+            "begins "
+            "with # and a name is a setting that is off. Durations have units: ms, s, m, h, d. Flags (--set "
+            "worker.lease=30s) and variables (MEMOIRD_WORKER_LEASE=30s) come before this file. `systemctl "
+            "reload "
+            "memoird` applies what is marked as reloadable; the rest needs a restart. See "
+            "memoird.toml(5); `memoird --check-config` finds mistakes, `memoird --print-config` shows what "
+            "holds "
+            "and why.");
+        for (const Section& section : sections()) {
+            out_ += "\n\n";
+            comment(section.help);
+            off_ = section.optional() ? "#" : "";
+            if (section.name != "lanes.*") {
+                table(section, std::string(section.name), "", true);
+                continue;
+            }
+            bool explain = true;
+            for (const auto& lane : work::Options::default_lanes()) {
+                table(section, "lanes." + lane.name, lane.name, explain);
+                explain = false;
+            }
+        }
+        return std::move(out_);
+    }
+
+  private:
+    void comment(std::string_view text) {
+        constexpr std::size_t width = 98;
+        while (!text.empty()) {
+            std::size_t end = text.size();
+            if (end > width) end = text.rfind(' ', width);
+            out_ += "# " + std::string(text.substr(0, end)) + "\n";
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+    }
+
+    void table(const Section& section, const std::string& path, const std::string& instance, bool explain) {
+        out_ += off_ + "[" + path + "]\n";
+        bool first = true;
+        for (const Key& key : keys()) {
+            if (key.section != section.name) continue;
+            if (explain) {
+                if (!first) out_ += "\n";
+                comment(key.help);
+                comment(facts(key));
+            }
+            first = false;
+            const std::string name(key.name == "*" ? key.choices.front() : key.name);
+            const Shown value = shown(key, config_, instance);
+            if (key.type != Type::secret || value.is_default) {
+                out_ += (value.is_default ? off_ : "#") + name + " = " + value.value + "\n";
+            }
+            if (key.type != Type::secret) continue;
+            if (key.inline_secret && !value.is_default) {
+                out_ += "#" + name + " = \"postgresql://HOST/memoir\"\n";
+            }
+            out_ += "#" + name + "_file = " + quoted(key.sample) + "\n";
+            out_ += "#" + name + "_credential = " + quoted(credential_name(key)) + "\n";
+        }
+    }
+
+    Config config_ = everything();
+    std::string off_;
+    std::string out_;
+};
+
+std::string roff(std::string_view text) {
+    std::string out;
+    if (text.starts_with('.') || text.starts_with('\'')) out = "\\&";
+    for (const char c : text) {
+        if (c == '\\') {
+            out += "\\e";
+        } else if (c == '-') {
+            out += "\\-";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+class Man {
+  public:
+    std::string write() {
+        out_ = ".TH MEMOIRD.TOML 5 \"\" \"memoird " MEMOIRD_VERSION "\" \"File formats\"\n";
+        heading("NAME");
+        text("memoird.toml - configuration of memoird and memoirctl");
+        heading("DESCRIPTION");
+        text(
+            "/etc/memoird/memoird.toml is TOML; a file whose name ends in .json is JSON with the same keys. "
+            "A key "
+            "that does not exist is an error. Every key can also be set by a flag (--set worker.lease=30s) "
+            "or by "
+            "a variable (MEMOIRD_WORKER_LEASE=30s); a flag comes before a variable, a variable before the "
+            "file, "
+            "the file before the default.");
+        paragraph();
+        text("Durations are texts with a unit: \"500ms\", \"30s\", \"10m\", \"2h\", \"7d\", \"1m30s\".");
+        paragraph();
+        text(
+            "A secret is never shown. It is read from a file (KEY_file = \"/path\"), whose only line it is, "
+            "or from "
+            "a systemd credential (KEY_credential = \"name\"); the database's connection strings may also "
+            "stand in "
+            "the file itself.");
+        paragraph();
+        text(
+            "`memoird --check-config` reports every problem of a file with its line and column; `memoird "
+            "--print-config` shows the effective values and where each one comes from. After `systemctl "
+            "reload` "
+            "memoird applies the keys that say so here; it names the others in its log and keeps their old "
+            "values.");
+        for (const Section& section : sections()) {
+            heading("[" + std::string(section.name == "lanes.*" ? "lanes.NAME" : section.name) + "]");
+            text(section.help);
+            for (const Key& key : keys()) {
+                if (key.section == section.name) entry(section, key);
+            }
+        }
+        heading("SEE ALSO");
+        out_ += ".BR memoird (8),\n.BR memoirctl (1)\n";
+        return std::move(out_);
+    }
+
+  private:
+    void heading(const std::string& name) { out_ += ".SH \"" + roff(name) + "\"\n"; }
+    void paragraph() { out_ += ".PP\n"; }
+    void text(std::string_view words) { out_ += roff(words) + "\n"; }
+
+    void entry(const Section& section, const Key& key) {
+        const std::string name(key.name == "*" ? "LABEL" : key.name);
+        std::string names = name;
+        if (key.type == Type::secret) {
+            names = (key.inline_secret ? name + ", " : "") + name + "_file, " + name + "_credential";
+        }
+        out_ += ".TP\n.B " + roff(names) + "\n";
+        text(key.help);
+        const std::string known = facts(key);
+        if (!known.empty()) text(known);
+        if (section.name == "lanes.*") {
+            defaults_of_lanes(key);
+        } else if (const Shown value = shown(key, config_, ""); value.is_default) {
+            text("Default: " + value.value);
+        }
+    }
+
+    void defaults_of_lanes(const Key& key) {
+        std::string all;
+        for (const auto& lane : config_.worker.lanes) {
+            all += (all.empty() ? "" : "; ") + lane.name + " " + as_toml(key, key.target(config_, lane.name));
+        }
+        text("Defaults: " + all);
+    }
+
+    Config config_ = everything();
+    std::string out_;
+};
+
+}  // namespace
+
+std::string describe(Format format) {
+    return format == Format::example ? Example().write() : Man().write();
+}
+
+}  // namespace memoir::config
