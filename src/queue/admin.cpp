@@ -163,7 +163,7 @@ pg::Statement depth_statement(const std::string& schema, std::int64_t cap) {
                 pg::qualified(schema, "memory_jobs") +
                 " j where j.kind = k.kind and j.state = 'pending' order by j.created_at, j.id "
                 "limit 1) from unnest($1::text[]) with ordinality as k (kind, n) order by k.n",
-            pg::Params().array(std::vector<std::string>(kinds.begin(), kinds.end())).add(cap + 1)};
+            pg::Params().array(std::vector<std::string>(all_kinds.begin(), all_kinds.end())).add(cap + 1)};
 }
 
 std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap) {

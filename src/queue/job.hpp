@@ -9,7 +9,7 @@
 namespace memoir::queue {
 
 // The six kinds of the contract. A kind that is not here is never claimed.
-inline constexpr std::array<std::string_view, 6> kinds = {
+inline constexpr std::array<std::string_view, 6> all_kinds = {
     "embed", "extract", "categorize", "reprocess", "relational_extract", "synthesize"};
 
 // A place in the order of a kind's pending rows. Microseconds since the epoch; rows at ±infinity have the

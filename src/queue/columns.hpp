@@ -1,0 +1,22 @@
+#pragma once
+// SQL fragments that several statements of this folder share. Thread safety: pure functions.
+
+#include <cstdint>
+#include <string>
+
+namespace memoir::queue {
+
+// True for rows whose last holder died.
+std::string is_suspect(const std::string& alias);
+
+// A timestamptz column as bigint microseconds; ±infinity as the ends of the range.
+std::string position_us(const std::string& column);
+
+// The same the other way, as text for $n::timestamptz, readable under any DateStyle.
+std::string timestamp(std::int64_t us);
+
+// An item for FROM that turns synchronous_commit off for this transaction only. In a CTE that nothing reads
+// it would never run.
+std::string asynchronous_commit();
+
+}  // namespace memoir::queue

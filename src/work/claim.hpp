@@ -1,0 +1,52 @@
+#pragma once
+// A job that this process holds. Move-only; its ends are in work::Settler: complete, retry, fail, release;
+// its step is checkpoint. Destroyed unsettled it lets go of the row, and the next heartbeat hands it back.
+// Thread safety: one thread at a time.
+
+#include <memory>
+#include <utility>
+
+#include "queue/job.hpp"
+#include "queue/settle.hpp"
+#include "work/held.hpp"
+
+namespace memoir::work {
+
+class Claim {
+  public:
+    // `sent`: when the claim statement was sent.
+    Claim(queue::Job job, std::shared_ptr<Run> run, Held& held, TimePoint sent)
+        : job_(std::move(job)), run_(std::move(run)), held_(&held) {
+        held_->add(job_, run_, sent);
+    }
+    Claim(Claim&& other) noexcept
+        : job_(std::move(other.job_)),
+          run_(std::move(other.run_)),
+          held_(std::exchange(other.held_, nullptr)) {}
+    Claim& operator=(Claim&& other) noexcept {
+        std::swap(job_, other.job_);
+        std::swap(run_, other.run_);
+        std::swap(held_, other.held_);
+        return *this;
+    }
+    ~Claim() { settled(); }
+
+    const queue::Job& job() const { return job_; }
+    Run& run() const { return *run_; }
+    queue::Fence fence() const { return {job_.id, job_.claimed_by}; }
+    // A heartbeat found it gone; whatever we do, the fence changes nothing any more.
+    bool lost() const { return held_ == nullptr || held_->lost(job_.id); }
+    // The row is no longer ours to care for.
+    void settled() {
+        if (auto* held = std::exchange(held_, nullptr)) held->drop(job_.id);
+    }
+    // A checkpoint replaced it.
+    void payload(std::string payload) { job_.payload = std::move(payload); }
+
+  private:
+    queue::Job job_;
+    std::shared_ptr<Run> run_;
+    Held* held_;
+};
+
+}  // namespace memoir::work

@@ -1,0 +1,136 @@
+#include "work/held.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace memoir::work {
+
+void Run::cancel(Cause cause) {
+    auto none = Cause::none;
+    cause_.compare_exchange_strong(none, cause);
+    stop_.request_stop();
+}
+
+Held::Flight::Flight(Held& held, std::string claimed_by) : held_(held), claimed_by_(std::move(claimed_by)) {
+    std::lock_guard lock(held_.mutex_);
+    held_.flights_.insert(claimed_by_);
+}
+
+Held::Flight::~Flight() {
+    std::lock_guard lock(held_.mutex_);
+    held_.flights_.erase(held_.flights_.find(claimed_by_));
+}
+
+void Held::add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since) {
+    std::lock_guard lock(mutex_);
+    entries_[job.id] = {
+        {job.id, job.claimed_by}, job.kind, job.source_pid, std::move(run), since, false, false, job.suspect};
+}
+
+void Held::drop(std::int64_t id) {
+    std::lock_guard lock(mutex_);
+    entries_.erase(id);
+}
+
+void Held::settling(std::span<const std::int64_t> ids, bool value) {
+    std::lock_guard lock(mutex_);
+    for (const auto id : ids)
+        if (const auto found = entries_.find(id); found != entries_.end()) found->second.settling = value;
+}
+
+bool Held::lost(std::int64_t id) const {
+    std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    return found == entries_.end() || found->second.lost;
+}
+
+std::vector<std::int64_t> Held::to_renew(TimePoint now) const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::int64_t> ids;
+    for (const auto& [id, entry] : entries_)
+        if (!entry.lost && (entry.settling || entry.run->deadline() > now)) ids.push_back(id);
+    return ids;
+}
+
+bool Held::run_is_lost(const Run* run) const {
+    return std::all_of(entries_.begin(), entries_.end(),
+                       [&](const auto& item) { return item.second.run.get() != run || item.second.lost; });
+}
+
+std::vector<queue::Fence> Held::reconcile(std::span<const std::int64_t> asked,
+                                          std::span<const queue::Fence> read, TimePoint sent,
+                                          std::vector<std::int64_t>& lost) {
+    std::lock_guard lock(mutex_);
+    std::unordered_map<std::int64_t, const queue::Fence*> shown;
+    for (const auto& row : read) shown[row.id] = &row;
+    for (const auto id : asked) {
+        const auto found = entries_.find(id);
+        // Claimed again since, or settled: the read says nothing about it.
+        if (found == entries_.end() || found->second.renewed > sent) continue;
+        auto& entry = found->second;
+        const auto row = shown.find(id);
+        if (row != shown.end() && row->second->claimed_by == entry.fence.claimed_by) {
+            entry.renewed = sent;
+        } else if (!entry.settling && !entry.lost) {
+            entry.lost = true;
+            lost.push_back(id);
+            if (run_is_lost(entry.run.get())) entry.run->cancel(Cause::lost);
+        }
+    }
+    std::vector<queue::Fence> orphans;
+    for (const auto& row : read) {
+        const auto found = entries_.find(row.id);
+        const bool ours = found != entries_.end() && found->second.fence.claimed_by == row.claimed_by;
+        if (!ours && !flights_.contains(row.claimed_by)) orphans.push_back(row);
+    }
+    return orphans;
+}
+
+int Held::cancel_unrenewed(TimePoint now, Milliseconds limit) {
+    std::lock_guard lock(mutex_);
+    int cancelled = 0;
+    for (auto& [id, entry] : entries_) {
+        if (entry.settling || entry.lost || now - entry.renewed < limit) continue;
+        entry.lost = true;
+        entry.run->cancel(Cause::lost);
+        ++cancelled;
+    }
+    return cancelled;
+}
+
+int Held::expire(TimePoint now, Milliseconds grace) {
+    std::lock_guard lock(mutex_);
+    std::unordered_set<const Run*> stuck;
+    for (auto& [id, entry] : entries_) {
+        if (entry.settling || entry.run->deadline() > now) continue;
+        entry.run->cancel(Cause::deadline);
+        if (now - entry.run->deadline() > grace) stuck.insert(entry.run.get());
+    }
+    return static_cast<int>(stuck.size());
+}
+
+void Held::cancel_all(Cause cause) {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, entry] : entries_) entry.run->cancel(cause);
+}
+
+std::size_t Held::size() const {
+    std::lock_guard lock(mutex_);
+    return entries_.size();
+}
+
+bool Held::holds_suspect() const {
+    std::lock_guard lock(mutex_);
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [](const auto& item) { return item.second.suspect; });
+}
+
+std::vector<Held::Entry> Held::entries() const {
+    std::lock_guard lock(mutex_);
+    std::vector<Entry> copy;
+    copy.reserve(entries_.size());
+    for (const auto& [id, entry] : entries_) copy.push_back(entry);
+    return copy;
+}
+
+}  // namespace memoir::work

@@ -1,0 +1,239 @@
+#include "work/keeper.hpp"
+
+#include <algorithm>
+
+#include "base/random_id.hpp"
+#include "memory/memory.hpp"
+#include "queue/fan_in.hpp"
+#include "queue/keep.hpp"
+#include "work/pg_failure.hpp"
+#include "work/retry.hpp"
+
+namespace memoir::work {
+
+namespace {
+constexpr Milliseconds first_reconnect{100}, longest_reconnect{5'000};
+// Timers of parked jobs are a little late rather than early: a look before the due time finds nothing.
+constexpr Milliseconds due_slack{5};
+}  // namespace
+
+Milliseconds Keeper::interval(Milliseconds lease) {
+    return std::min(lease / 3, Milliseconds(10'000));
+}
+
+Keeper::Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra)
+    : context_(context), database_(std::move(database)), extra_(std::move(extra)) {}
+
+Keeper::~Keeper() = default;
+
+void Keeper::start() {
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Keeper::nudge() {
+    std::lock_guard lock(mutex_);
+    nudged_ = true;
+    wake_.notify_one();
+}
+
+void Keeper::due_in(Milliseconds delay) {
+    std::lock_guard lock(mutex_);
+    due_.push(Steady::now() + delay + due_slack);
+    wake_.notify_one();
+}
+
+TimePoint Keeper::next_wake(TimePoint beat) const {
+    return due_.empty() ? beat : std::min(beat, due_.top());
+}
+
+void Keeper::run(const std::stop_token& stop) {
+    const auto every = interval(context_.options.lease);
+    auto beat = Steady::now();
+    while (!stop.stop_requested()) {
+        bool due = false, nudged = false;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait_until(lock, stop, next_wake(beat),
+                             [&] { return nudged_ || next_wake(beat) <= Steady::now(); });
+            if (stop.stop_requested()) break;
+            nudged = std::exchange(nudged_, false);
+            while (!due_.empty() && due_.top() <= Steady::now()) {
+                due_.pop();
+                due = true;
+            }
+        }
+        const bool beating = nudged || Steady::now() >= beat;
+        if (Steady::now() >= beat) {
+            // Jittered downwards, so that a fleet started as one does not beat as one.
+            beat = Steady::now() + Milliseconds(static_cast<Milliseconds::rep>(
+                                       static_cast<double>(every.count()) * (0.9 + 0.1 * random_unit())));
+        }
+        try {
+            if (connect(stop)) {
+                if (beating) heartbeat();
+                if (due || beating) unpark();
+                if (beating && !nudged) recover();
+                failures_ = 0;
+            }
+        } catch (const pg::Error& error) {
+            failed(error, "heartbeat");
+        }
+        const auto limit = context_.options.lease * 5 / 6;
+        const auto cancelled = context_.held.cancel_unrenewed(Steady::now(), limit);
+        if (cancelled > 0)
+            context_.log.error("memoir.worker.lease_lost",
+                               "no heartbeat was answered for 5/6 of the lease: jobs are cancelled",
+                               {{"jobs", static_cast<std::int64_t>(cancelled)}});
+        if (!connection_) beat = std::min(beat, Steady::now() + std::min(longest_reconnect, every));
+    }
+}
+
+bool Keeper::connect(const std::stop_token& stop) {
+    if (connection_ && !connection_->broken()) return true;
+    connection_.reset();
+    if (Steady::now() < next_connect_) return false;
+    connection_ = pg::Connection::connect(database_, stop);
+    return true;
+}
+
+void Keeper::failed(const pg::Error& error, const char* what) {
+    if (!connection_ || connection_->broken() || error.error_class() == pg::ErrorClass::connection)
+        connection_.reset();
+    ++failures_;
+    healthy_since_ = TimePoint::max();
+    first_look_.clear();
+    next_connect_ = Steady::now() + back_off(failures_, first_reconnect, longest_reconnect, random_unit());
+    context_.log.warning("memoir.worker.lease_recovery_failed", "the keeper's statement was not answered",
+                         {{"operation", std::string(what)}, {"error", std::string(error.what())}});
+}
+
+void Keeper::heartbeat() {
+    const auto sent = Steady::now();
+    const auto ids = context_.held.to_renew(sent);
+    const auto process = context_.identity.process();
+    std::vector<pg::Segment> segments;
+    if (!ids.empty()) segments.push_back({queue::renew(context_.schema, process, ids)});
+    segments.push_back({queue::held(context_.schema, process)});
+    const auto read_at = segments.size() - 1;
+    if (auto segment = extra_ ? extra_() : pg::Segment{}; !segment.empty())
+        segments.push_back(std::move(segment));
+    auto results = connection_->pipeline(segments);
+    // Renewing, above all, must have worked; what travels along may fail by itself.
+    for (std::size_t at = 0; at <= read_at; ++at)
+        if (auto* error = std::get_if<pg::Error>(&results[at])) throw pg::Error(*error);
+    last_answer_ = sent;
+    if (healthy_since_ == TimePoint::max()) healthy_since_ = Steady::now();
+    if (results.size() > read_at + 1)
+        if (auto* error = std::get_if<pg::Error>(&results[read_at + 1]))
+            context_.log.debug("memoir.worker.status", "the row in memoird_hosts was not written",
+                               {{"error", std::string(error->what())}});
+
+    const auto read = queue::fences(std::get<std::vector<pg::Result>>(results[read_at]).at(0));
+    std::vector<std::int64_t> lost;
+    const auto orphans = context_.held.reconcile(ids, read, sent, lost);
+    for (const auto id : lost)
+        context_.log.warning("memoir.worker.lease_lost", "a heartbeat found the claim gone",
+                             {{"job_id", id}});
+    hand_back(orphans);
+}
+
+void Keeper::hand_back(std::span<const queue::Fence> orphans) {
+    if (orphans.empty()) return;
+    const auto statement = queue::release(context_.schema, orphans);
+    const auto result = connection_->exec(statement.sql, statement.params);
+    for (const auto& row : queue::returned(result)) {
+        ++context_.tally.released;
+        context_.log.info("memoir.worker.job_released", "a row of ours that nobody here holds is handed back",
+                          {{"job_id", row.id}, {"kind", row.kind}});
+        context_.lanes.found(row.kind, row.position);
+    }
+}
+
+void Keeper::unpark() {
+    const auto statement = queue::unpark(context_.schema);
+    for (const auto& row : queue::returned(connection_->exec(statement.sql, statement.params))) {
+        if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "parked");
+        context_.lanes.found(row.kind, row.position);
+    }
+}
+
+void Keeper::recover() {
+    const auto look = queue::overdue(context_.schema, context_.options.lease, context_.options.foreign_lease);
+    auto rows = queue::overdue_rows(connection_->exec(look.sql, look.params));
+    const bool healthy =
+        healthy_since_ != TimePoint::max() && Steady::now() - healthy_since_ >= context_.options.lease / 2;
+    std::vector<queue::Overdue> dead, foreign;
+    for (const auto& row : rows) {
+        const bool seen_before = std::find(first_look_.begin(), first_look_.end(), row) != first_look_.end();
+        if (!healthy || !seen_before) continue;
+        if (!row.memoird())
+            foreign.push_back(row);
+        else if (row.attempts + 1 >= context_.options.max_attempts)
+            bury(row);
+        else
+            dead.push_back(row);
+    }
+    const auto tell = [&](const pg::Statement& statement, const char* from, const char* message) {
+        for (const auto& row : queue::returned(connection_->exec(statement.sql, statement.params))) {
+            ++context_.tally.recovered;
+            if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, from);
+            context_.log.warning("memoir.worker.lease_recovered", message,
+                                 {{"job_id", row.id}, {"kind", row.kind}, {"outcome", std::string(from)}});
+            context_.lanes.found(row.kind, row.position);
+        }
+    };
+    if (!dead.empty())
+        tell(queue::recover_dead(context_.schema, dead), "dead", "its holder died; the job is a suspect now");
+    if (!foreign.empty())
+        tell(queue::recover_foreign(context_.schema, foreign), "foreign",
+             "a worker that is no memoird did not finish it within foreign_lease");
+    first_look_ = std::move(rows);
+}
+
+// The holder died once too often with this job in hand: it ends as fail does.
+void Keeper::bury(const queue::Overdue& row) {
+    pg::Transaction transaction(*connection_, pg::Transaction::Durability::on);
+    const std::vector<std::string> pids{row.source_pid};
+    // Locked by somebody: the next look comes.
+    if (memory::lock(transaction, context_.schema, pids).empty()) return;
+    const auto statement = queue::bury(context_.schema, row);
+    if (transaction.exec(statement.sql, statement.params).empty()) return;
+    if (const auto entry = context_.registry.find(row.kind);
+        entry != context_.registry.end() && entry->second.when_failed)
+        entry->second.when_failed(transaction, row.source_pid);
+    transaction.commit();
+    ++context_.tally.failed;
+    if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "dead");
+    context_.log.error("memoir.worker.job_failed", "its holder died too often with it: failed for good",
+                       {{"job_id", row.id},
+                        {"kind", row.kind},
+                        {"source_pid", row.source_pid},
+                        {"outcome", std::string("failed")},
+                        {"error", "holder died: " + row.claimed_by.value_or("")}});
+}
+
+int Keeper::stop(Milliseconds wait) {
+    if (thread_.joinable()) {
+        thread_.request_stop();
+        thread_.join();
+    }
+    const auto end = Steady::now() + wait;
+    const auto process = context_.identity.process();
+    while (true) {
+        try {
+            next_connect_ = {};
+            if (!connect({})) return 0;
+            const auto read = queue::held(context_.schema, process);
+            const auto rows = queue::fences(connection_->exec(read.sql, read.params));
+            if (!rows.empty()) hand_back(rows);
+            return static_cast<int>(rows.size());
+        } catch (const pg::Error& error) {
+            failed(error, "release");
+            if (Steady::now() >= end) return 0;
+            std::unique_lock lock(mutex_);
+            wake_.wait_for(lock, first_reconnect);
+        }
+    }
+}
+
+}  // namespace memoir::work

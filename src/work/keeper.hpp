@@ -1,0 +1,74 @@
+#pragma once
+// The keeper: one thread with a connection of its own, outside the pool, so that nothing that loops do can
+// delay a heartbeat. It renews what this process holds, hands back rows of ours that nobody here holds,
+// brings parked jobs back, and recovers the claims of holders that are gone.
+//
+// An outage of the database must not let the first one back declare the fleet dead: recovery needs half a
+// lease of unbroken success, and two looks a heartbeat apart that saw the same claim. When no heartbeat was
+// answered for 5/6 of a lease, our own jobs are cancelled: the lease may be somebody else's by then. Thread
+// safety: start, stop, nudge, due_in and healthy from any thread.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <thread>
+#include <vector>
+
+#include "pg/connection.hpp"
+#include "queue/recover.hpp"
+#include "work/context.hpp"
+
+namespace memoir::work {
+
+class Keeper {
+  public:
+    // `extra`: statements that travel with each heartbeat (the row in memoird_hosts); may be empty.
+    Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra);
+    ~Keeper();
+    void start();
+    // Stops the thread after it handed back every row that still carries this process's claims, where the
+    // database answers within `wait`. Returns how many those were.
+    int stop(Milliseconds wait);
+
+    // A row of ours is held by nobody here: do not wait for the next heartbeat.
+    void nudge();
+    // A job that this process parked is due after so long.
+    void due_in(Milliseconds delay);
+    // When the last heartbeat was answered.
+    TimePoint last_answer() const { return last_answer_; }
+
+    // min(lease / 3, 10 s): beside workers of the library, whose lease is 60 s, every row is renewed well
+    // inside it.
+    static Milliseconds interval(Milliseconds lease);
+
+  private:
+    void run(const std::stop_token& stop);
+    bool connect(const std::stop_token& stop);
+    void heartbeat();
+    void hand_back(std::span<const queue::Fence> orphans);
+    void unpark();
+    void recover();
+    void bury(const queue::Overdue& row);
+    void failed(const pg::Error& error, const char* what);
+    TimePoint next_wake(TimePoint beat) const;
+
+    Context& context_;
+    const pg::ConnectOptions database_;
+    const std::function<pg::Segment()> extra_;
+    std::unique_ptr<pg::Connection> connection_;
+    std::atomic<TimePoint> last_answer_{Steady::now()};
+    TimePoint healthy_since_ = Steady::now();
+    std::vector<queue::Overdue> first_look_;
+    TimePoint next_connect_{};
+    int failures_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable_any wake_;
+    bool nudged_ = false;
+    std::priority_queue<TimePoint, std::vector<TimePoint>, std::greater<>> due_;
+    std::jthread thread_;
+};
+
+}  // namespace memoir::work

@@ -1,0 +1,89 @@
+#include "work/lanes.hpp"
+
+namespace memoir::work {
+
+Lanes::Lanes(const std::vector<LaneOptions>& lanes, Agenda::Gate gate)
+    : agenda_(lanes), gate_(std::move(gate)) {
+    for (const auto& lane : lanes) waiting_[lane.name];
+}
+
+std::optional<Pick> Lanes::next(const std::string& lane, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    std::optional<Pick> pick;
+    waiting_.at(lane).wait(lock, stop, [&] { return (pick = agenda_.pick(lane, gate_)).has_value(); });
+    // A stop that came together with work wins: what is not claimed need not be handed back.
+    if (!pick || !stop.stop_requested()) return pick;
+    agenda_.unanswered(*pick);
+    return std::nullopt;
+}
+
+std::optional<Pick> Lanes::next_now(const std::string& lane) {
+    std::lock_guard lock(mutex_);
+    return agenda_.pick(lane, gate_);
+}
+
+void Lanes::claimed(const Pick& pick, int rows, const queue::Position& last) {
+    std::lock_guard lock(mutex_);
+    agenda_.claimed(pick, rows, last);
+    if (rows > 0) waiting_.at(agenda_.lane_of(pick.kind)).notify_one();
+}
+
+void Lanes::unanswered(const Pick& pick) {
+    std::lock_guard lock(mutex_);
+    agenda_.unanswered(pick);
+}
+
+void Lanes::wake(const std::string& kind) {
+    std::lock_guard lock(mutex_);
+    if (!agenda_.serves(kind)) return;
+    agenda_.wake(kind);
+    waiting_.at(agenda_.lane_of(kind)).notify_one();
+}
+
+void Lanes::found(const std::string& kind, const queue::Position& at) {
+    std::lock_guard lock(mutex_);
+    if (!agenda_.serves(kind)) return;
+    agenda_.found(kind, at);
+    waiting_.at(agenda_.lane_of(kind)).notify_one();
+}
+
+void Lanes::looked(const queue::Look& look) {
+    {
+        std::lock_guard lock(mutex_);
+        agenda_.looked(look);
+    }
+    poke();
+}
+
+void Lanes::set_slow(const std::string& kind, bool slow) {
+    std::lock_guard lock(mutex_);
+    agenda_.set_slow(kind, slow);
+}
+
+void Lanes::suspect_settled() {
+    std::lock_guard lock(mutex_);
+    agenda_.suspect_settled();
+}
+
+void Lanes::poke() {
+    std::lock_guard lock(mutex_);
+    for (auto& [lane, condition] : waiting_)
+        if (agenda_.wants(lane, gate_)) condition.notify_one();
+}
+
+std::vector<std::string> Lanes::kinds() const {
+    std::lock_guard lock(mutex_);
+    return agenda_.kinds();
+}
+
+bool Lanes::serves(const std::string& kind) const {
+    std::lock_guard lock(mutex_);
+    return agenda_.serves(kind);
+}
+
+bool Lanes::paused(const std::string& kind) const {
+    std::lock_guard lock(mutex_);
+    return agenda_.paused(kind);
+}
+
+}  // namespace memoir::work

@@ -1,0 +1,166 @@
+#include "work/loop.hpp"
+
+#include <algorithm>
+
+#include "base/pause.hpp"
+#include "work/pg_failure.hpp"
+
+namespace memoir::work {
+
+namespace {
+// How often a job starts over because its memory changed under it before that counts as an attempt (design,
+// "Two stores").
+constexpr int most_rounds = 5;
+// After a claim that the database did not answer; the pool's own back-off does the rest.
+constexpr Milliseconds unanswered_pause{100};
+}  // namespace
+
+Loop::Loop(Context& context, Settler& settler, std::string lane, int number, std::stop_token drain)
+    : context_(context),
+      settler_(settler),
+      lane_(std::move(lane)),
+      number_(number),
+      drain_(std::move(drain)) {}
+
+void Loop::run() {
+    std::optional<Batch> batch;
+    while (batch || !drain_.stop_requested()) {
+        try {
+            if (batch) {
+                auto current = std::move(*batch);
+                batch.reset();
+                batch = work(std::move(current));
+            } else {
+                batch = take();
+            }
+        } catch (const std::exception& error) {
+            // The loop's edge: whatever was held is let go and handed back by the next heartbeat.
+            context_.log.error("memoir.worker.aborted", "a batch ended in an unexpected error",
+                               {{"worker", lane_ + "." + std::to_string(number_)},
+                                {"error", std::string(typeid(error).name())}});
+            batch.reset();
+            context_.let_go();
+        }
+    }
+}
+
+std::unique_ptr<Ask> Loop::ask(Pick pick) {
+    auto result = std::make_unique<Ask>();
+    result->pick = std::move(pick);
+    result->claimed_by = context_.identity.next(lane_, number_);
+    result->flight = std::make_unique<Held::Flight>(context_.held, result->claimed_by);
+    return result;
+}
+
+std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask) {
+    const auto rows = static_cast<int>(ask->jobs.size());
+    context_.lanes.claimed(ask->pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
+    if (rows == 0) return std::nullopt;
+    context_.tally.claimed += ask->jobs.size();
+    if (context_.tally.observer.claimed) context_.tally.observer.claimed(ask->pick.kind, rows);
+    Batch batch;
+    batch.run = std::make_shared<Run>(lane_ + "." + std::to_string(number_), Steady::now(),
+                                      context_.options.job_timeout);
+    batch.claims.reserve(ask->jobs.size());
+    for (auto& job : ask->jobs) {
+        batch.claims.emplace_back(std::move(job), batch.run, context_.held, ask->sent);
+        if (context_.log.wants(telemetry::Level::debug))
+            context_.log.debug("memoir.worker.job_started", "job started", job_fields(batch.claims.back()));
+    }
+    return batch;
+}
+
+std::optional<Loop::Batch> Loop::take() {
+    auto pick = context_.lanes.next(lane_, drain_);
+    if (!pick) return std::nullopt;
+    auto question = ask(std::move(*pick));
+    if (settler_.claim(*question, drain_)) return answered(std::move(question));
+    context_.lanes.unanswered(question->pick);
+    pause(unanswered_pause, drain_);
+    return std::nullopt;
+}
+
+std::optional<Loop::Batch> Loop::work(Batch batch) {
+    const auto& entry = context_.registry.at(batch.claims.front().job().kind);
+    if (!entry.stage && !entry.fan_in) return no_ops(batch);
+    serve(batch, entry);
+    return std::nullopt;
+}
+
+std::optional<Loop::Batch> Loop::no_ops(Batch& batch) {
+    auto pick = drain_.stop_requested() ? std::nullopt : context_.lanes.next_now(lane_);
+    if (!pick) {
+        std::vector<std::size_t> members(batch.claims.size());
+        for (std::size_t member = 0; member < members.size(); ++member) members[member] = member;
+        settler_.complete(batch.claims, std::move(members), nullptr, {});
+        return std::nullopt;
+    }
+    auto question = ask(std::move(*pick));
+    if (settler_.complete_and_claim(batch.claims, *question)) return answered(std::move(question));
+    context_.lanes.unanswered(question->pick);
+    return std::nullopt;
+}
+
+Result Loop::stage(std::span<Claim> claims, const Entry& entry, const Run& run) {
+    Result result;
+    result.failures.resize(claims.size());
+    if (!entry.stage) return result;
+    const auto all_failed = [&](const Failure& failure) {
+        result.effects.reset();
+        for (auto& slot : result.failures) slot = failure;
+    };
+    try {
+        result = entry.stage->run(claims, settler_, run.token());
+    } catch (const Failure& failure) {
+        all_failed(failure);
+    } catch (const pg::Error& error) {
+        // The database itself is away: nothing to charge, nothing to wait for but the database.
+        if (passes_by_itself(error))
+            all_failed(Failure(FailureType::cancelled, error.what()));
+        else
+            all_failed(to_failure(error));
+    } catch (const std::bad_alloc&) {
+        all_failed(Failure(FailureType::outage, "out of memory"));
+    }
+    return result;
+}
+
+void Loop::serve(Batch& batch, const Entry& entry) {
+    std::vector<std::pair<std::size_t, Failure>> failures;
+    // Claims are moved to a list of their own when a part of the batch goes round again.
+    std::vector<Claim> claims = std::move(batch.claims);
+    for (int round = 1; !claims.empty(); ++round) {
+        auto result = stage(claims, entry, *batch.run);
+        std::vector<std::size_t> done;
+        for (std::size_t member = 0; member < claims.size(); ++member) {
+            if (result.failures[member])
+                failures.emplace_back(member, *result.failures[member]);
+            else
+                done.push_back(member);
+        }
+        auto completed = settler_.complete(claims, std::move(done), result.effects.get(), entry);
+        failures.insert(failures.end(), completed.failed.begin(), completed.failed.end());
+        if (round == most_rounds)
+            for (const auto member : std::exchange(completed.redo, {}))
+                failures.emplace_back(
+                    member, Failure(FailureType::job, "the memory changed " + std::to_string(most_rounds) +
+                                                          " times while it was worked on"));
+        // What cancelled the run says what its failures mean.
+        const auto cause = batch.run->cause();
+        for (auto& [member, failure] : failures) {
+            if (cause == Cause::deadline)
+                failure = Failure(FailureType::job,
+                                  "ran past its deadline of " +
+                                      std::to_string(context_.options.job_timeout.count() / 1000) + " s");
+            else if (cause != Cause::none && failure.type() != FailureType::permanent)
+                failure = Failure(FailureType::cancelled, failure.reason());
+        }
+        settler_.end(claims, failures, entry);
+        failures.clear();
+        std::vector<Claim> again;
+        for (const auto member : completed.redo) again.push_back(std::move(claims[member]));
+        claims = std::move(again);
+    }
+}
+
+}  // namespace memoir::work

@@ -1,0 +1,44 @@
+#pragma once
+// A worker loop: claim, run the stage, settle, again. A plain function on a thread of the pool; it waits in
+// its lane, in a stage, or for the database, and a stop reaches it in all three. Thread safety: run() on one
+// thread.
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "work/settler.hpp"
+
+namespace memoir::work {
+
+class Loop {
+  public:
+    // `number`: in claimed_by, from 0 in each lane. `drain`: no new claims from then on.
+    Loop(Context& context, Settler& settler, std::string lane, int number, std::stop_token drain);
+    // Returns when drained. Throws nothing.
+    void run();
+
+  private:
+    struct Batch {
+        std::vector<Claim> claims;
+        std::shared_ptr<Run> run;
+    };
+    std::optional<Batch> take();                // waits for work; nullopt: nothing this time
+    std::optional<Batch> work(Batch batch);     // the next one where it came along
+    std::optional<Batch> no_ops(Batch& batch);  // settles them and claims in one round trip
+    void serve(Batch& batch, const Entry& entry);
+    Result stage(std::span<Claim> claims, const Entry& entry, const Run& run);
+
+    std::unique_ptr<Ask> ask(Pick pick);
+    std::optional<Batch> answered(std::unique_ptr<Ask> ask);
+
+    Context& context_;
+    Settler& settler_;
+    const std::string lane_;
+    const int number_;
+    const std::stop_token drain_;
+};
+
+}  // namespace memoir::work

@@ -1,0 +1,591 @@
+#include "work/settler.hpp"
+
+#include <algorithm>
+
+#include "base/pause.hpp"
+#include "base/random_id.hpp"
+#include "endpoint/endpoint.hpp"
+#include "memory/memory.hpp"
+#include "queue/claim.hpp"
+#include "queue/fan_in.hpp"
+#include "work/pg_failure.hpp"
+#include "work/retry.hpp"
+
+namespace memoir::work {
+
+namespace {
+
+using Index = std::size_t;
+
+// Between two tries of a settle that met somebody else's lock or an absent database.
+constexpr Milliseconds first_pause{5}, longest_pause{500};
+constexpr Milliseconds connection_wait{5'000};
+
+std::vector<queue::Fence> fences(std::span<Claim> batch, Members members) {
+    std::vector<queue::Fence> rows;
+    rows.reserve(members.size());
+    for (const auto member : members) rows.push_back(batch[member].fence());
+    return rows;
+}
+
+std::vector<std::string> sources(std::span<Claim> batch, Members members) {
+    std::vector<std::string> pids;
+    for (const auto member : members) pids.push_back(batch[member].job().source_pid);
+    std::sort(pids.begin(), pids.end());
+    pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
+    return pids;
+}
+
+std::vector<std::int64_t> ids(std::span<Claim> batch, Members members) {
+    std::vector<std::int64_t> result;
+    for (const auto member : members) result.push_back(batch[member].job().id);
+    return result;
+}
+
+// Moves the members whose row is in the first column of `result` from `members` to the returned list.
+std::vector<Index> take_returned(std::span<Claim> batch, std::vector<Index>& members,
+                                 const pg::Result& result) {
+    std::vector<std::int64_t> returned;
+    for (int row = 0; row < result.rows(); ++row) returned.push_back(result.integer(row, 0));
+    std::sort(returned.begin(), returned.end());
+    const auto split = std::stable_partition(members.begin(), members.end(), [&](Index member) {
+        return !std::binary_search(returned.begin(), returned.end(), batch[member].job().id);
+    });
+    std::vector<Index> taken(split, members.end());
+    members.erase(split, members.end());
+    return taken;
+}
+
+bool contains(std::span<const std::string> list, const std::string& text) {
+    return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+Milliseconds elapsed(const Claim& claim) {
+    return std::chrono::duration_cast<Milliseconds>(Steady::now() - claim.run().started());
+}
+
+// The rows of a settle are in the heartbeat's eyes on their way out.
+class Settling {
+  public:
+    Settling(Held& held, std::vector<std::int64_t> rows) : held_(held), rows_(std::move(rows)) {
+        held_.settling(rows_, true);
+    }
+    ~Settling() { held_.settling(rows_, false); }
+    Settling(const Settling&) = delete;
+    Settling& operator=(const Settling&) = delete;
+
+  private:
+    Held& held_;
+    std::vector<std::int64_t> rows_;
+};
+
+}  // namespace
+
+std::vector<telemetry::Field> job_fields(const Claim& claim) {
+    const auto& job = claim.job();
+    return {{"job_id", job.id},
+            {"kind", job.kind},
+            {"source_pid", job.source_pid},
+            {"worker", claim.run().worker()},
+            {"attempt", static_cast<std::int64_t>(job.attempts) + 1}};
+}
+
+// --- what became of them
+// -------------------------------------------------------------------------------------
+
+void Settler::succeeded(Claim& claim) {
+    ++context_.tally.succeeded;
+    const auto took = elapsed(claim);
+    if (context_.tally.observer.ended)
+        context_.tally.observer.ended(claim.job().kind, "succeeded", Milliseconds(claim.job().waited_ms),
+                                      took);
+    if (context_.log.wants(telemetry::Level::info)) {
+        auto fields = job_fields(claim);
+        fields.push_back({"outcome", std::string("succeeded")});
+        fields.push_back({"duration_ms", static_cast<std::int64_t>(took.count())});
+        context_.log.info("memoir.worker.job_succeeded", "job done", std::move(fields));
+    }
+    const bool suspect = claim.job().suspect;
+    claim.settled();
+    if (suspect) context_.lanes.suspect_settled();
+}
+
+void Settler::lost(Claim& claim) {
+    ++context_.tally.lost;
+    if (context_.tally.observer.ended)
+        context_.tally.observer.ended(claim.job().kind, "lost", Milliseconds(claim.job().waited_ms),
+                                      elapsed(claim));
+    context_.log.warning("memoir.worker.lease_lost",
+                         "the claim was somebody else's by the time it was to be settled", job_fields(claim));
+    const bool suspect = claim.job().suspect;
+    claim.settled();
+    if (suspect) context_.lanes.suspect_settled();
+}
+
+// The outcome of a commit stays unknown: the row is gone, so it was settled, or forgotten with its memory.
+void Settler::over(Claim& claim) {
+    auto fields = job_fields(claim);
+    fields.push_back({"outcome", std::string("unknown")});
+    context_.log.warning("memoir.worker.complete_failed",
+                         "the connection was lost during a commit; the row is gone since", std::move(fields));
+    const bool suspect = claim.job().suspect;
+    claim.settled();
+    if (suspect) context_.lanes.suspect_settled();
+}
+
+// The memory was forgotten: a success, its jobs went with it.
+void Settler::gone(Claim& claim) {
+    context_.log.debug("memoir.worker.source_missing", "the memory was deleted while its job ran",
+                       job_fields(claim));
+    succeeded(claim);
+}
+
+// --- trying until it stands
+// ----------------------------------------------------------------------------------
+
+template <typename Do>
+bool Settler::repeat(Do&& attempt) {
+    auto wait = first_pause;
+    while (!context_.abandon.stop_requested()) {
+        try {
+            if (attempt()) return true;
+        } catch (const pg::Error& error) {
+            if (!passes_by_itself(error) && !dynamic_cast<const pg::UnknownOutcome*>(&error)) throw;
+            context_.log.debug("memoir.worker.complete_failed", "a settle is tried again",
+                               {{"error", std::string(error.what())}});
+        }
+        pause(Milliseconds(
+                  static_cast<Milliseconds::rep>(static_cast<double>(wait.count()) * (0.5 + random_unit()))),
+              context_.abandon);
+        wait = std::min(wait * 2, longest_pause);
+    }
+    return false;
+}
+
+void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue::Meant meant) {
+    if (members.empty()) return;
+    auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+    const auto look = queue::look(context_.schema, ids(batch, members), "");
+    const auto rows = queue::seen(lease->exec(look.sql, look.params));
+    std::vector<Index> ours;
+    for (const auto member : members) {
+        std::optional<queue::Seen> seen;
+        for (const auto& row : rows)
+            if (row.id == batch[member].job().id) seen = row;
+        auto& claim = batch[member];
+        switch (queue::resolve(meant, claim.job().claimed_by, seen)) {
+            case queue::Verdict::again:
+                ours.push_back(member);
+                break;
+            case queue::Verdict::done:
+                claim.settled();
+                break;
+            case queue::Verdict::lost:
+                lost(claim);
+                break;
+            case queue::Verdict::over:
+                over(claim);
+                break;
+        }
+    }
+    members = std::move(ours);
+}
+
+// --- complete
+// ------------------------------------------------------------------------------------------------
+
+Settler::Completed Settler::complete(std::span<Claim> batch, std::vector<Index> members, Effects* effects,
+                                     const Entry& entry) {
+    if (members.empty()) return {};
+    Settling settling(context_.held, ids(batch, members));
+    if (effects || entry.fan_in) return complete_locked(batch, std::move(members), effects, entry);
+    complete_plain(batch, std::move(members));
+    return {};
+}
+
+void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members) {
+    bool unknown = false;
+    repeat([&] {
+        if (unknown) resolve(batch, members, queue::Meant::remove);
+        if (members.empty()) return true;
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        const auto statement =
+            queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous);
+        unknown = true;
+        const auto result = lease->exec(statement.sql, statement.params);
+        for (const auto member : take_returned(batch, members, result)) succeeded(batch[member]);
+        // Passed over because somebody has it locked, or not ours any more: the next round looks.
+        return members.empty();
+    });
+}
+
+bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
+    std::vector<Index> members(batch.size());
+    for (Index member = 0; member < members.size(); ++member) members[member] = member;
+    Settling settling(context_.held, ids(batch, members));
+    try {
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        std::vector<pg::Segment> segments(2);
+        segments[0].push_back(
+            queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous));
+        segments[1].push_back(claim_statement(ask));
+        ask.sent = Steady::now();
+        auto results = lease->pipeline(segments);
+        if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[1]))
+            ask.jobs = queue::jobs(rows->at(0), ask.claimed_by);
+        const bool answered = std::holds_alternative<std::vector<pg::Result>>(results[1]);
+        if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[0]))
+            for (const auto member : take_returned(batch, members, rows->at(0))) succeeded(batch[member]);
+        if (!members.empty()) complete_plain(batch, members);
+        return answered;
+    } catch (const pg::UnknownOutcome&) {
+        repeat([&] {
+            resolve(batch, members, queue::Meant::remove);
+            return true;
+        });
+        complete_plain(batch, members);
+        adopt(ask, context_.abandon);
+        return true;
+    } catch (const pg::Error&) {
+        complete_plain(batch, members);
+        return false;
+    }
+}
+
+Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<Index> members,
+                                            Effects* effects, const Entry& entry) {
+    using Durability = pg::Transaction::Durability;
+    Completed completed;
+    bool unknown = false;
+    const auto failed = [&](const Failure& failure) {
+        for (const auto member : members) completed.failed.emplace_back(member, failure);
+        members.clear();
+    };
+    const auto abandon = [&](std::vector<Index> list) {
+        if (effects && !list.empty()) effects->abandoned(list);
+    };
+    try {
+        repeat([&] {
+            if (unknown) {
+                auto before = members;
+                resolve(batch, members, queue::Meant::remove);
+                std::erase_if(before, [&](Index member) {
+                    return std::find(members.begin(), members.end(), member) != members.end();
+                });
+                abandon(before);
+                unknown = false;
+            }
+            if (members.empty()) return true;
+            if (effects) effects->prepare(members, batch[members.front()].run().token());
+
+            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+            pg::Transaction transaction(*lease, entry.paid ? Durability::on : Durability::off);
+            const auto locked = memory::lock(transaction, context_.schema, sources(batch, members));
+            std::vector<Index> ready, absent, changed;
+            for (const auto member : members) {
+                const auto& pid = batch[member].job().source_pid;
+                const auto row = std::find_if(locked.begin(), locked.end(),
+                                              [&](const auto& candidate) { return candidate.pid == pid; });
+                if (row == locked.end()) {
+                    absent.push_back(member);
+                    continue;
+                }
+                const auto version = effects ? effects->version(member) : std::string();
+                (version.empty() || version == row->version ? ready : changed).push_back(member);
+            }
+            std::vector<Index> missing, busy;
+            if (!absent.empty()) {
+                const auto there = memory::existing(transaction, context_.schema, sources(batch, absent));
+                for (const auto member : absent)
+                    (contains(there, batch[member].job().source_pid) ? busy : missing).push_back(member);
+            }
+            std::vector<Index> stale;
+            if (!ready.empty()) {
+                // Nobody can be cascading into these rows while we hold their memories: waiting is safe.
+                const auto statement = queue::remove_locked(context_.schema, fences(batch, ready));
+                stale = ready;
+                ready = take_returned(batch, stale, transaction.exec(statement.sql, statement.params));
+            }
+            const bool whole = ready.size() == members.size();
+            if (whole) {
+                if (effects) effects->apply(transaction, ready);
+                if (entry.fan_in)
+                    queue::enqueue_synthesize(transaction, context_.schema, sources(batch, ready));
+                unknown = true;
+                transaction.commit();
+                unknown = false;
+                if (effects) effects->committed(ready);
+                for (const auto member : ready) succeeded(batch[member]);
+                if (entry.fan_in) context_.lanes.wake("synthesize");
+                members.clear();
+                return true;
+            }
+            // The effects were prepared for more than is left: roll back, and go on with the others.
+            for (const auto member : missing) gone(batch[member]);
+            for (const auto member : stale) lost(batch[member]);
+            abandon(missing);
+            abandon(stale);
+            completed.redo.insert(completed.redo.end(), changed.begin(), changed.end());
+            members = ready;
+            members.insert(members.end(), busy.begin(), busy.end());
+            // Only locked ones left: worth a pause before the next try.
+            return members.empty();
+        });
+    } catch (const Changed& change) {
+        for (const auto member : change.members()) {
+            completed.redo.push_back(member);
+            std::erase(members, member);
+        }
+        if (!members.empty()) {
+            auto rest = complete_locked(batch, members, effects, entry);
+            completed.redo.insert(completed.redo.end(), rest.redo.begin(), rest.redo.end());
+            completed.failed.insert(completed.failed.end(), rest.failed.begin(), rest.failed.end());
+        }
+    } catch (const Failure& failure) {
+        failed(failure);
+    } catch (const pg::Error& error) {
+        failed(to_failure(error));
+    }
+    return completed;
+}
+
+void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effects) {
+    const std::vector<Index> member{0};
+    const auto batch = std::span(&claim, 1);
+    bool unknown = false, is_lost = false;
+    const bool stood = repeat([&] {
+        if (unknown) {
+            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+            const auto look = queue::look(context_.schema, ids(batch, member), payload);
+            const auto rows = queue::seen(lease->exec(look.sql, look.params));
+            const auto verdict = queue::resolve(queue::Meant::checkpoint, claim.job().claimed_by,
+                                                rows.empty() ? std::nullopt : std::optional(rows.front()));
+            unknown = false;
+            if (verdict == queue::Verdict::done) return true;
+            is_lost = verdict != queue::Verdict::again;
+            if (is_lost) return true;
+        }
+        effects.prepare(member, claim.run().token());
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        const auto pids = sources(batch, member);
+        const auto locked = memory::lock(transaction, context_.schema, pids);
+        if (locked.empty()) {
+            is_lost = memory::existing(transaction, context_.schema, pids).empty();
+            return is_lost;
+        }
+        const auto version = effects.version(0);
+        if (!version.empty() && version != locked.front().version) throw Changed({0});
+        const auto statement = queue::checkpoint(context_.schema, claim.fence(), payload);
+        if (transaction.exec(statement.sql, statement.params).empty()) {
+            is_lost = true;
+            return true;
+        }
+        effects.apply(transaction, member);
+        unknown = true;
+        transaction.commit();
+        return true;
+    });
+    if (!stood || is_lost) throw Failure(FailureType::cancelled, "the claim was lost at a checkpoint");
+    effects.committed(member);
+    claim.payload(payload);
+    claim.run().restart(Steady::now());
+}
+
+// --- the other ends
+// ------------------------------------------------------------------------------------------
+
+void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failure>> failures,
+                  const Entry& entry) {
+    std::vector<std::pair<Index, queue::Park>> parks;
+    std::vector<Index> releases;
+    for (const auto& [member, failure] : failures) {
+        auto& claim = batch[member];
+        const auto& job = claim.job();
+        Milliseconds wait{0};
+        for (const auto* needed : entry.needs)
+            if (needed->snapshot().name == failure.endpoint) wait = needed->park_for();
+        const auto decision = decide(failure, job.attempts, wait, context_.options, random_unit());
+        if (context_.tally.observer.failure) context_.tally.observer.failure(job.kind, failure.type());
+        switch (decision.end) {
+            case Decision::End::park:
+                parks.push_back(
+                    {member, {claim.fence(), decision.delay, decision.attempts, failure.reason()}});
+                break;
+            case Decision::End::fail:
+                fail(claim, failure, entry);
+                continue;
+            case Decision::End::release:
+                releases.push_back(member);
+                continue;
+        }
+        auto fields = job_fields(claim);
+        fields.push_back({"outcome", std::string(decision.attempts > 0 ? "retry" : "parked")});
+        fields.push_back({"error", failure.reason()});
+        fields.push_back({"failure_type", std::string(to_string(failure.type()))});
+        fields.push_back({"delay_ms", static_cast<std::int64_t>(decision.delay.count())});
+        fields.push_back({"duration_ms", static_cast<std::int64_t>(elapsed(claim).count())});
+        if (!failure.endpoint.empty()) fields.push_back({"endpoint", failure.endpoint});
+        if (!failure.hint.empty()) fields.push_back({"hint", failure.hint});
+        if (decision.attempts > 0)
+            context_.log.warning("memoir.worker.job_failed", "job failed and will be tried again",
+                                 std::move(fields));
+        else
+            context_.log.info("memoir.worker.job_parked", "job waits for its backend, no attempt counted",
+                              std::move(fields));
+    }
+    park(batch, std::move(parks));
+    release(batch, std::move(releases));
+}
+
+void Settler::park(std::span<Claim> batch, std::vector<std::pair<Index, queue::Park>> rows) {
+    if (rows.empty()) return;
+    std::vector<Index> members;
+    for (const auto& row : rows) members.push_back(row.first);
+    Settling settling(context_.held, ids(batch, members));
+    bool unknown = false;
+    const auto parked = [&](Index member) {
+        const auto& row =
+            std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.first == member; })->second;
+        auto& claim = batch[member];
+        ++(row.attempts > 0 ? context_.tally.retried : context_.tally.parked);
+        if (context_.tally.observer.ended)
+            context_.tally.observer.ended(claim.job().kind, row.attempts > 0 ? "retried" : "parked",
+                                          Milliseconds(claim.job().waited_ms), elapsed(claim));
+        context_.parked(row.delay);
+        const bool suspect = claim.job().suspect;
+        claim.settled();
+        if (suspect) context_.lanes.suspect_settled();
+    };
+    repeat([&] {
+        if (unknown) resolve(batch, members, queue::Meant::park);
+        std::vector<queue::Park> left;
+        for (const auto& [member, row] : rows)
+            if (std::find(members.begin(), members.end(), member) != members.end()) left.push_back(row);
+        if (left.empty()) return true;
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        const auto statement = queue::park(context_.schema, left);
+        unknown = true;
+        for (const auto member : take_returned(batch, members, lease->exec(statement.sql, statement.params)))
+            parked(member);
+        return members.empty();
+    });
+}
+
+void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
+    if (members.empty()) return;
+    Settling settling(context_.held, ids(batch, members));
+    bool unknown = false;
+    repeat([&] {
+        if (unknown) resolve(batch, members, queue::Meant::release);
+        if (members.empty()) return true;
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        const auto statement = queue::release(context_.schema, fences(batch, members));
+        unknown = true;
+        for (const auto member :
+             take_returned(batch, members, lease->exec(statement.sql, statement.params))) {
+            auto& claim = batch[member];
+            ++context_.tally.released;
+            if (context_.tally.observer.ended)
+                context_.tally.observer.ended(claim.job().kind, "released",
+                                              Milliseconds(claim.job().waited_ms), elapsed(claim));
+            context_.log.info("memoir.worker.job_released", "job handed back, no attempt counted",
+                              job_fields(claim));
+            context_.lanes.found(claim.job().kind, claim.job().position);
+            const bool suspect = claim.job().suspect;
+            claim.settled();
+            if (suspect) context_.lanes.suspect_settled();
+        }
+        return members.empty();
+    });
+}
+
+void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
+    const auto batch = std::span(&claim, 1);
+    std::vector<Index> members{0};
+    Settling settling(context_.held, ids(batch, members));
+    bool unknown = false, failed = false;
+    repeat([&] {
+        if (unknown) resolve(batch, members, queue::Meant::fail);
+        if (members.empty()) return true;
+        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        const auto pids = sources(batch, members);
+        if (memory::lock(transaction, context_.schema, pids).empty()) {
+            if (!memory::existing(transaction, context_.schema, pids).empty()) return false;
+            gone(claim);
+            return true;
+        }
+        const queue::Fail row{claim.fence(), failure.reason()};
+        const auto statement = queue::fail(context_.schema, std::span(&row, 1));
+        if (transaction.exec(statement.sql, statement.params).empty()) {
+            unknown = true;
+            return false;
+        }
+        if (entry.when_failed) entry.when_failed(transaction, claim.job().source_pid);
+        unknown = true;
+        transaction.commit();
+        failed = true;
+        return true;
+    });
+    if (!failed) return;
+    ++context_.tally.failed;
+    if (context_.tally.observer.ended)
+        context_.tally.observer.ended(claim.job().kind, "failed", Milliseconds(claim.job().waited_ms),
+                                      elapsed(claim));
+    auto fields = job_fields(claim);
+    fields.push_back({"outcome", std::string("failed")});
+    fields.push_back({"error", failure.reason()});
+    fields.push_back({"failure_type", std::string(to_string(failure.type()))});
+    fields.push_back({"duration_ms", static_cast<std::int64_t>(elapsed(claim).count())});
+    context_.log.error("memoir.worker.job_failed", "job failed for good; memoirctl jobs show tells more",
+                       std::move(fields));
+    const bool suspect = claim.job().suspect;
+    claim.settled();
+    if (suspect) context_.lanes.suspect_settled();
+}
+
+// --- claim
+// ---------------------------------------------------------------------------------------------------
+
+pg::Statement Settler::claim_statement(const Ask& ask) const {
+    if (ask.pick.suspect) return queue::claim_suspect(context_.schema, ask.claimed_by, ask.pick.kind);
+    return queue::claim(context_.schema, ask.claimed_by, ask.pick.kind, ask.pick.after, ask.pick.limit,
+                        context_.indexed);
+}
+
+bool Settler::claim(Ask& ask, const std::stop_token& stop) {
+    try {
+        auto lease = context_.pool.acquire(stop, connection_wait);
+        const auto statement = claim_statement(ask);
+        ask.sent = Steady::now();
+        ask.jobs = queue::jobs(lease->exec(statement.sql, statement.params), ask.claimed_by);
+        return true;
+    } catch (const pg::UnknownOutcome&) {
+        adopt(ask, context_.abandon);
+        return true;
+    } catch (const pg::Error& error) {
+        if (!stop.stop_requested())
+            context_.log.debug("memoir.worker.claim_failed", "a claim was not answered",
+                               {{"kind", ask.pick.kind}, {"error", std::string(error.what())}});
+        return false;
+    }
+}
+
+// The reply of a claim was lost: its rows, if it took any, carry its number. What commits later than this
+// look is found by a heartbeat.
+void Settler::adopt(Ask& ask, const std::stop_token& stop) {
+    const auto statement = queue::adopt(context_.schema, ask.claimed_by);
+    while (!stop.stop_requested()) {
+        try {
+            auto lease = context_.pool.acquire(stop, connection_wait);
+            ask.jobs = queue::jobs(lease->exec(statement.sql, statement.params), ask.claimed_by);
+            return;
+        } catch (const pg::Error& error) {
+            if (!passes_by_itself(error)) return;
+            pause(longest_pause, stop);
+        }
+    }
+}
+
+}  // namespace memoir::work
