@@ -257,9 +257,22 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
     using Durability = pg::Transaction::Durability;
     Completed completed;
     bool unknown = false;
+    const auto rest = [&](std::vector<Index> part) {
+        if (part.empty()) return;
+        const auto more = complete_locked(batch, std::move(part), effects, entry);
+        completed.redo.insert(completed.redo.end(), more.redo.begin(), more.redo.end());
+        completed.failed.insert(completed.failed.end(), more.failed.begin(), more.failed.end());
+    };
+    // A failure of a job's own is one member's: halves find it, and the others are done.
     const auto failed = [&](const Failure& failure) {
+        const bool own = failure.type() == FailureType::job || failure.type() == FailureType::permanent;
+        if (own && members.size() > 1) {
+            const auto middle = members.begin() + static_cast<std::ptrdiff_t>(members.size() / 2);
+            rest({members.begin(), middle});
+            rest({middle, members.end()});
+            return;
+        }
         for (const auto member : members) completed.failed.emplace_back(member, failure);
-        members.clear();
     };
     const auto abandon = [&](std::vector<Index> list) {
         if (effects && !list.empty()) effects->abandoned(list);
@@ -336,11 +349,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
             completed.redo.push_back(member);
             std::erase(members, member);
         }
-        if (!members.empty()) {
-            auto rest = complete_locked(batch, members, effects, entry);
-            completed.redo.insert(completed.redo.end(), rest.redo.begin(), rest.redo.end());
-            completed.failed.insert(completed.failed.end(), rest.failed.begin(), rest.failed.end());
-        }
+        rest(members);
     } catch (const Failure& failure) {
         failed(failure);
     } catch (const pg::Error& error) {

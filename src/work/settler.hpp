@@ -75,7 +75,4 @@ class Settler : public Checkpoints {
     Context& context_;
 };
 
-// Fields that every event of a job carries.
-std::vector<telemetry::Field> job_fields(const Claim& claim);
-
 }  // namespace memoir::work

@@ -16,6 +16,7 @@
 
 #include "base/failure.hpp"
 #include "pg/connection.hpp"
+#include "telemetry/log.hpp"
 #include "work/claim.hpp"
 
 namespace memoir::endpoint {
@@ -85,6 +86,9 @@ struct Entry {
     // What the job's end as `failed` changes besides its row; the source is locked.
     std::function<void(pg::Transaction&, const std::string& source_pid)> when_failed;
 };
+
+// Fields that every event of a job carries: job_id, kind, source_pid, worker, attempt.
+std::vector<telemetry::Field> job_fields(const Claim& claim);
 
 using Registry = std::map<std::string, Entry>;
 

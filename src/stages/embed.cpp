@@ -1,0 +1,173 @@
+#include "stages/embed.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "memory/memory.hpp"
+#include "stages/halve.hpp"
+
+namespace memoir::stages {
+
+namespace {
+
+// Of each content no more than any model can see: 512 tokens of at most some hundred characters (design,
+// "Embedding").
+constexpr int content_limit = 65'536;
+// After a lost claim: how long the look at the memory may wait for the database.
+constexpr Milliseconds abandoned_wait{30'000};
+
+vector::Point point(const memory::Memory& memory, model::Embedding embedding) {
+    vector::Point point;
+    point.pid = memory.pid;
+    point.agent_id = memory.scope.agent_id;
+    point.org_id = memory.scope.org_id;
+    point.user_id = memory.scope.user_id;
+    point.kind = memory.kind;
+    point.created_at_ms = memory.created_at_ms;
+    point.event_at_ms = memory.event_at_ms;
+    point.confidence = memory.confidence;
+    point.category = memory.category;
+    point.metadata = memory.metadata;
+    point.vector = std::move(embedding);
+    return point;
+}
+
+}  // namespace
+
+// The points of a batch on their way into the index and, for each, the version of the row they were made
+// from.
+class Embed::Write : public work::Effects {
+  public:
+    Write(Embed& stage, std::size_t count)
+        : stage_(stage), versions_(count), points_(count), workers_(count) {}
+
+    void add(std::size_t member, const memory::Memory& memory, model::Embedding embedding,
+             const work::Claim& claim) {
+        versions_[member] = memory.version;
+        points_[member] = point(memory, std::move(embedding));
+        workers_[member] = {claim.job().id, claim.run().worker()};
+    }
+
+    std::string version(std::size_t member) const override { return versions_[member]; }
+
+    void prepare(work::Members members, std::stop_token stop) override {
+        std::vector<vector::Point> points;
+        std::map<std::string, std::size_t> seen;  // one memory may have several jobs in a batch
+        for (const auto member : members)
+            if (points_[member] && seen.emplace(points_[member]->pid, member).second)
+                points.push_back(*points_[member]);
+        written_ = true;
+        effect_ = points.empty() ? pg::Effect() : stage_.index_.write(points, stop);
+    }
+
+    void apply(pg::Transaction& transaction, work::Members members) override {
+        if (effect_) effect_(transaction);
+        std::vector<std::string> pids;
+        for (const auto member : members)
+            if (points_[member]) pids.push_back(points_[member]->pid);
+        if (!pids.empty()) memory::set_index_status(transaction, stage_.schema_, pids, "indexed");
+    }
+
+    void committed(work::Members members) override {
+        for (const auto member : members)
+            if (points_[member])
+                stage_.log_.debug("memoir.embed.success", "memory indexed",
+                                  {{"job_id", workers_[member].first},
+                                   {"source_pid", points_[member]->pid},
+                                   {"worker", workers_[member].second}});
+    }
+
+    // What we wrote may not be what the memory says, or belong to none any more: a forgotten memory must not
+    // come back as a vector.
+    void abandoned(work::Members members) override {
+        std::vector<std::string> pids;
+        for (const auto member : members)
+            if (points_[member]) pids.push_back(points_[member]->pid);
+        if (!written_ || pids.empty()) return;
+        try {
+            std::vector<std::string> gone;
+            {
+                auto lease = stage_.pool_.acquire({}, abandoned_wait);
+                gone = memory::reindex(*lease, stage_.schema_, pids);
+            }
+            if (!gone.empty()) stage_.index_.remove(gone, {});
+        } catch (const std::exception& error) {
+            const auto* failure = dynamic_cast<const Failure*>(&error);
+            stage_.log_.error("memoir.retire.index_delete_failed",
+                              "points of lost claims may be left; memoirctl reconcile --orphans removes them",
+                              {{"points", static_cast<std::int64_t>(pids.size())},
+                               {"error", failure ? failure->reason() : std::string("the database is away")}});
+        }
+    }
+
+  private:
+    Embed& stage_;
+    std::vector<std::string> versions_;
+    std::vector<std::optional<vector::Point>> points_;  // none: nothing to index
+    std::vector<std::pair<std::int64_t, std::string>> workers_;
+    pg::Effect effect_;
+    bool written_ = false;
+};
+
+work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {
+    std::vector<std::string> pids;
+    for (const auto& claim : claims) pids.push_back(claim.job().source_pid);
+    std::map<std::string, memory::Memory> memories;
+    {
+        auto lease = pool_.acquire(stop);
+        for (auto& memory : memory::load(*lease, schema_, pids, content_limit))
+            memories.emplace(memory.pid, std::move(memory));
+    }
+
+    work::Result result;
+    result.failures.resize(claims.size());
+    auto effects = std::make_unique<Write>(*this, claims.size());
+    std::vector<std::size_t> members;  // those with something to embed
+    std::vector<std::string> texts, without;
+    for (std::size_t member = 0; member < claims.size(); ++member) {
+        const auto found = memories.find(claims[member].job().source_pid);
+        if (found == memories.end()) {
+            log_.info("memoir.embed.source_missing", "the memory was deleted before its job ran",
+                      work::job_fields(claims[member]));
+            without.push_back(claims[member].job().source_pid);
+            continue;
+        }
+        // A retired memory gets no point: nothing un-retires. A superseded one keeps its own.
+        if (found->second.retired) {
+            without.push_back(found->first);
+            continue;
+        }
+        members.push_back(member);
+        texts.push_back(found->second.content);
+    }
+
+    // Both may have one all the same: written by a round of ours before the memory was retired or forgotten.
+    if (!without.empty()) index_.remove(without, stop);
+
+    const auto failures = halve(members.size(), [&](std::span<const std::size_t> part) {
+        std::vector<std::string> some;
+        for (const auto at : part) some.push_back(texts[at]);
+        auto embeddings = embedder_.embed(some, stop);
+        for (std::size_t at = 0; at < part.size(); ++at) {
+            const auto member = members[part[at]];
+            effects->add(member, memories.at(claims[member].job().source_pid), std::move(embeddings[at]),
+                         claims[member]);
+        }
+    });
+    for (std::size_t at = 0; at < members.size(); ++at) {
+        if (!failures[at]) continue;
+        auto fields = work::job_fields(claims[members[at]]);
+        fields.push_back({"error", failures[at]->reason()});
+        log_.warning("memoir.embed.embed_failed", "the text could not be embedded", std::move(fields));
+        result.failures[members[at]] = failures[at];
+    }
+    result.effects = std::move(effects);
+    return result;
+}
+
+void Embed::when_failed(pg::Transaction& transaction, const std::string& schema,
+                        const std::string& source_pid) {
+    memory::set_index_status(transaction, schema, std::span(&source_pid, 1), "failed");
+}
+
+}  // namespace memoir::stages

@@ -1,0 +1,39 @@
+#pragma once
+// embed: a memory's content becomes a vector in the index (contract, sections 2 and 3). Of a batch the
+// memories are loaded in one query, embedded together, written to the index in one request, and settled in
+// one transaction, which says `indexed` for each. A text that cannot be embedded is found by halving; the
+// others are indexed. Thread safety: run() from several loops.
+
+#include <string>
+
+#include "model/embedder.hpp"
+#include "pg/pool.hpp"
+#include "telemetry/log.hpp"
+#include "vector/index.hpp"
+#include "work/stage.hpp"
+
+namespace memoir::stages {
+
+class Embed : public work::Stage {
+  public:
+    Embed(model::Embedder& embedder, vector::Index& index, pg::Pool& pool, std::string schema,
+          telemetry::Log& log)
+        : embedder_(embedder), index_(index), pool_(pool), schema_(std::move(schema)), log_(log) {}
+
+    work::Result run(std::span<work::Claim> claims, work::Checkpoints& checkpoints,
+                     std::stop_token stop) override;
+
+    // What a job that ends `failed` leaves behind: qdrant_status `failed`. The source is locked.
+    static void when_failed(pg::Transaction& transaction, const std::string& schema,
+                            const std::string& source_pid);
+
+  private:
+    class Write;
+    model::Embedder& embedder_;
+    vector::Index& index_;
+    pg::Pool& pool_;
+    const std::string schema_;
+    telemetry::Log& log_;
+};
+
+}  // namespace memoir::stages

@@ -1,0 +1,83 @@
+#pragma once
+// The queue engine of one process: lanes of loops, the keeper, the scout. Owns every thread that touches the
+// queue. States: built → started → draining → stopped. Thread safety: all of Engine; start and drain once
+// each.
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "pg/pool.hpp"
+#include "queue/probe.hpp"
+#include "telemetry/log.hpp"
+#include "work/options.hpp"
+#include "work/stage.hpp"
+#include "work/tally.hpp"
+
+namespace memoir::work {
+
+struct EngineSettings {
+    Options options;
+    std::string schema;
+    std::string host;             // as it stands in claimed_by
+    bool indexed = false;         // schema::Additions::pending_index
+    bool pauses = false;          // the table memoird_pauses is there
+    pg::ConnectOptions database;  // of the keeper's own connection
+    // Statements that travel with each heartbeat, made by whoever knows the endpoints; gets the nonce.
+    std::function<pg::Segment(const std::string& nonce)> heartbeat_extra;
+    std::function<void()> tick;  // once a poll interval, on the scout's thread
+};
+
+// What runs here now.
+struct Activity {
+    std::string worker;  // "lane.loop"
+    std::string kind;
+    int jobs = 0;
+    Milliseconds since{0};
+};
+
+class Engine {
+  public:
+    // Kinds of the lanes that the registry does not hold are not served. `pool` and `log` outlive the engine.
+    Engine(EngineSettings settings, Registry registry, pg::Pool& pool, telemetry::Log& log,
+           Observer observer = {});
+    ~Engine();
+
+    void start();
+    // A notification: rows of this kind were inserted. Empty: notifications may have been missed.
+    void wake(const std::string& kind);
+    // The backend of some kinds takes work again.
+    void poke();
+
+    enum class Drained {
+        finished,  // everything that ran was finished
+        released,  // the time-out or `hurry` came first: the rest was handed back
+        stuck,     // and some loop did not come back from its stage: end the process without waiting for it
+    };
+    // No new claims; waits for what runs, at most drain_timeout or until `hurry`. Then cancels, releases,
+    // stops all threads, and hands back every row that still carries this process's claims.
+    Drained drain(const std::stop_token& hurry);
+
+    // What is left of the kinds served here; throws pg::Error.
+    queue::Remaining remaining();
+    std::vector<std::string> kinds() const;  // served here
+    std::vector<Activity> activities() const;
+    const Tally& tally() const;
+    const std::string& nonce() const;
+    std::string process() const;
+    TimePoint last_heartbeat() const;
+    int stuck() const;
+    bool paused(const std::string& kind) const;
+    std::size_t in_hand() const;  // rows held
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace memoir::work
