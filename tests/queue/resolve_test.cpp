@@ -1,0 +1,50 @@
+#include <catch2/catch.hpp>
+
+#include "queue/columns.hpp"
+#include "queue/job.hpp"
+#include "queue/settle.hpp"
+
+using namespace memoir::queue;
+
+TEST_CASE("after a commit of unknown outcome the row tells what became of it") {
+    const std::string mine = "memoird/h:1:n/embed.0.1", other = "memoird/h:2:m/embed.0.4";
+    const auto row = [](const std::string& state, const std::string& by, bool matches = false) {
+        return std::optional(Seen{1, state, by, matches});
+    };
+    struct Case {
+        Meant meant;
+        std::optional<Seen> row;
+        Verdict verdict;
+    };
+    const Case cases[] = {
+        {Meant::remove, row("claimed", mine), Verdict::again},
+        {Meant::remove, std::nullopt, Verdict::over},
+        {Meant::remove, row("claimed", other), Verdict::lost},
+        {Meant::remove, row("pending", ""), Verdict::lost},
+        {Meant::remove, row("claimed", "parked"), Verdict::lost},
+        {Meant::park, row("claimed", "parked"), Verdict::done},
+        {Meant::park, row("claimed", mine), Verdict::again},
+        {Meant::park, row("pending", ""), Verdict::lost},
+        {Meant::release, row("pending", ""), Verdict::done},
+        {Meant::release, row("claimed", other), Verdict::lost},
+        {Meant::fail, row("failed", ""), Verdict::done},
+        {Meant::fail, row("claimed", mine), Verdict::again},
+        {Meant::fail, std::nullopt, Verdict::over},
+        {Meant::checkpoint, row("claimed", mine, true), Verdict::done},
+        {Meant::checkpoint, row("claimed", mine, false), Verdict::again},
+        {Meant::checkpoint, row("claimed", other, true), Verdict::lost},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(static_cast<int>(each.meant),
+                each.row ? each.row->state + " " + each.row->claimed_by : "gone");
+        CHECK(resolve(each.meant, mine, each.row) == each.verdict);
+    }
+}
+
+TEST_CASE("a place in the order is written so that any DateStyle reads it") {
+    CHECK(timestamp(0) == "1970-01-01 00:00:00.000000+00");
+    CHECK(timestamp(1'764'000'000'123'456) == "2025-11-24 16:00:00.123456+00");
+    CHECK(timestamp(-1) == "1969-12-31 23:59:59.999999+00");
+    CHECK(timestamp(INT64_MIN) == "-infinity");
+    CHECK(timestamp(INT64_MAX) == "infinity");
+}

@@ -1,0 +1,145 @@
+#include "work/held.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "work/claim.hpp"
+
+using namespace memoir;
+using namespace memoir::work;
+
+namespace {
+
+const TimePoint start{std::chrono::hours(1)};
+
+std::shared_ptr<Run> new_run(TimePoint started = start) {
+    return std::make_shared<Run>("embed.0", started, Milliseconds(60'000));
+}
+
+queue::Job job(std::int64_t id, const std::string& claimed_by = "memoird/h:1:n/embed.0.1") {
+    queue::Job job;
+    job.id = id;
+    job.kind = "embed";
+    job.claimed_by = claimed_by;
+    return job;
+}
+
+}  // namespace
+
+TEST_CASE("a heartbeat that shows a row confirms it") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    std::vector<std::int64_t> lost;
+    CHECK(held.reconcile(held.to_renew(start), std::vector{claim.fence()}, start + Milliseconds(5), lost)
+              .empty());
+    CHECK(lost.empty());
+    CHECK_FALSE(claim.lost());
+}
+
+TEST_CASE("a row that the read does not show is lost, and its run is cancelled") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    std::vector<std::int64_t> lost;
+    held.reconcile(held.to_renew(start), {}, start + Milliseconds(5), lost);
+    CHECK(lost == std::vector<std::int64_t>{1});
+    CHECK(claim.lost());
+    CHECK(run->cause() == Cause::lost);
+}
+
+TEST_CASE("a row of another claim of ours with the same id does not confirm this one") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    std::vector<std::int64_t> lost;
+    const std::vector<queue::Fence> read{{1, "memoird/h:1:n/embed.1.9"}};
+    const auto orphans = held.reconcile(held.to_renew(start), read, start + Milliseconds(5), lost);
+    CHECK(lost.size() == 1);
+    CHECK(orphans.size() == 1);
+}
+
+TEST_CASE("one lost row of a batch does not cancel the others") {
+    Held held;
+    auto run = new_run();
+    Claim one(job(1), run, held, start), two(job(2), run, held, start);
+    std::vector<std::int64_t> lost;
+    held.reconcile(held.to_renew(start), std::vector{two.fence()}, start + Milliseconds(5), lost);
+    CHECK(one.lost());
+    CHECK_FALSE(two.lost());
+    CHECK(run->cause() == Cause::none);
+}
+
+TEST_CASE("a row that is being settled is not lost because the read does not show it") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    const auto asked = held.to_renew(start);
+    held.settling(std::vector<std::int64_t>{1}, true);
+    std::vector<std::int64_t> lost;
+    held.reconcile(asked, {}, start + Milliseconds(5), lost);
+    CHECK(lost.empty());
+}
+
+TEST_CASE("a row claimed after the read was sent is not judged by it") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start + Milliseconds(10));
+    std::vector<std::int64_t> lost;
+    held.reconcile(std::vector<std::int64_t>{1}, {}, start + Milliseconds(5), lost);
+    CHECK(lost.empty());
+}
+
+TEST_CASE("a row of ours that nobody here holds is handed back, unless its claim is on its way") {
+    Held held;
+    std::vector<std::int64_t> lost;
+    const std::vector<queue::Fence> read{{7, "memoird/h:1:n/embed.0.5"}};
+    {
+        Held::Flight flight(held, "memoird/h:1:n/embed.0.5");
+        CHECK(held.reconcile({}, read, start, lost).empty());
+    }
+    CHECK(held.reconcile({}, read, start, lost).size() == 1);
+}
+
+TEST_CASE("a claim destroyed unsettled lets go of its row") {
+    Held held;
+    { Claim claim(job(1), new_run(), held, start); }
+    CHECK(held.size() == 0);
+}
+
+TEST_CASE("without an answered heartbeat for the limit the runs are cancelled") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    CHECK(held.cancel_unrenewed(start + Milliseconds(49'999), Milliseconds(50'000)) == 0);
+    CHECK(held.cancel_unrenewed(start + Milliseconds(50'000), Milliseconds(50'000)) == 1);
+    CHECK(run->cause() == Cause::lost);
+    CHECK(claim.lost());
+}
+
+TEST_CASE("a run past its deadline is cancelled, and its rows are renewed no longer") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    CHECK(held.expire(start + Milliseconds(59'999), Milliseconds(30'000)) == 0);
+    CHECK(run->cause() == Cause::none);
+    CHECK(held.expire(start + Milliseconds(60'001), Milliseconds(30'000)) == 0);
+    CHECK(run->cause() == Cause::deadline);
+    CHECK(held.to_renew(start + Milliseconds(60'001)).empty());
+    CHECK(held.expire(start + Milliseconds(90'002), Milliseconds(30'000)) == 1);
+}
+
+TEST_CASE("a checkpoint starts the deadline anew") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    run->restart(start + Milliseconds(50'000));
+    held.expire(start + Milliseconds(100'000), Milliseconds(30'000));
+    CHECK(run->cause() == Cause::none);
+}
+
+TEST_CASE("the first cause of a cancel stands") {
+    Run run("embed.0", start, Milliseconds(1));
+    run.cancel(Cause::deadline);
+    run.cancel(Cause::drain);
+    CHECK(run.cause() == Cause::deadline);
+}
