@@ -53,8 +53,9 @@ void Keeper::run(const std::stop_token& stop) {
         bool due = false, nudged = false;
         {
             std::unique_lock lock(mutex_);
-            wake_.wait_until(lock, stop, next_wake(beat),
-                             [&] { return nudged_ || next_wake(beat) <= Steady::now(); });
+            // A job that is parked meanwhile may be due earlier than what is waited for.
+            const auto until = next_wake(beat);
+            wake_.wait_until(lock, stop, until, [&] { return nudged_ || next_wake(beat) < until; });
             if (stop.stop_requested()) break;
             nudged = std::exchange(nudged_, false);
             while (!due_.empty() && due_.top() <= Steady::now()) {

@@ -256,6 +256,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                                             Effects* effects, const Entry& entry) {
     using Durability = pg::Transaction::Durability;
     Completed completed;
+    std::vector<Index> locked_out;
     bool unknown = false;
     const auto rest = [&](std::vector<Index> part) {
         if (part.empty()) return;
@@ -288,6 +289,8 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 abandon(before);
                 unknown = false;
             }
+            // Those that somebody has locked come last: they hold up nobody else of the batch.
+            if (members.empty()) members = std::exchange(locked_out, {});
             if (members.empty()) return true;
             if (effects) effects->prepare(members, batch[members.front()].run().token());
 
@@ -331,7 +334,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 for (const auto member : ready) succeeded(batch[member]);
                 if (entry.fan_in) context_.lanes.wake("synthesize");
                 members.clear();
-                return true;
+                return locked_out.empty();
             }
             // The effects were prepared for more than is left: roll back, and go on with the others.
             for (const auto member : missing) gone(batch[member]);
@@ -340,9 +343,8 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
             abandon(stale);
             completed.redo.insert(completed.redo.end(), changed.begin(), changed.end());
             members = ready;
-            members.insert(members.end(), busy.begin(), busy.end());
-            // Only locked ones left: worth a pause before the next try.
-            return members.empty();
+            locked_out.insert(locked_out.end(), busy.begin(), busy.end());
+            return members.empty() && locked_out.empty();
         });
     } catch (const Changed& change) {
         for (const auto member : change.members()) {
@@ -355,6 +357,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
     } catch (const pg::Error& error) {
         failed(to_failure(error));
     }
+    rest(std::exchange(locked_out, {}));
     return completed;
 }
 

@@ -1,0 +1,432 @@
+#include "work/engine.hpp"
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "work/double_stage.hpp"
+
+using namespace memoir;
+using namespace memoir::test;
+using work::Claim;
+using work::Engine;
+
+namespace {
+
+using Claims = std::span<Claim>;
+
+work::Result all_fail(Claims claims, FailureType type, const std::string& reason) {
+    return {std::vector<std::optional<Failure>>(claims.size(), Failure(type, reason)), nullptr};
+}
+
+}  // namespace
+
+TEST_CASE("a done job's effects and its row's removal are one") {
+    Bench bench;
+    const auto id = bench.job();
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    CHECK(eventually([&] { return bench.jobs() == 0; }));
+    CHECK(bench.effects_of(id) == 1);
+    CHECK(bench.log.count("memoir.worker.job_succeeded") == 1);
+    const auto event = bench.log.named("memoir.worker.job_succeeded").front();
+    CHECK(event.field("job_id") == std::to_string(id));
+    CHECK(event.field("kind") == "embed");
+    CHECK_FALSE(event.field("source_pid").empty());
+    CHECK(event.field("worker").starts_with("lane."));
+}
+
+TEST_CASE("a no-op is removed without effects") {
+    Bench bench("synthesize");
+    for (int row = 0; row < 100; ++row) bench.job();
+    bench.start_entry();
+    CHECK(eventually([&] { return bench.jobs() == 0; }));
+    CHECK(eventually([&] { return bench.log.count("memoir.worker.job_succeeded") == 100; }));
+}
+
+TEST_CASE("a failure of the job's own is retried with delay and ends in failed") {
+    Bench bench;
+    bool applied = false;
+    bench.entry.when_failed = [&](pg::Transaction&, const std::string&) { applied = true; };
+    const auto id = bench.job();
+    bench.start([&](Claims claims, auto&, auto) { return all_fail(claims, FailureType::job, "no facts"); });
+    CHECK(eventually([&] { return bench.state(id) == "failed/-/3/no facts"; }));
+    CHECK(bench.stage->runs == 3);
+    CHECK(applied);
+    CHECK(eventually([&] { return bench.log.count("memoir.worker.job_failed") == 3; }));
+    const auto events = bench.log.named("memoir.worker.job_failed");
+    CHECK(events[0].field("outcome") == "retry");
+    CHECK(events[2].field("outcome") == "failed");
+    CHECK(events[2].level == telemetry::Level::error);
+}
+
+TEST_CASE("a waiting retry is parked where workers of the library leave it alone") {
+    Bench bench;
+    bench.options.retry_base = bench.options.retry_cap = Milliseconds(600'000);
+    const auto id = bench.job();
+    bench.start([&](Claims claims, auto&, auto) { return all_fail(claims, FailureType::job, "no facts"); });
+    CHECK(eventually([&] { return bench.state(id) == "claimed/parked/1/no facts"; }));
+}
+
+TEST_CASE("a permanent failure fails at once") {
+    Bench bench;
+    const auto id = bench.job();
+    bench.start(
+        [&](Claims claims, auto&, auto) { return all_fail(claims, FailureType::permanent, "refused"); });
+    CHECK(eventually([&] { return bench.state(id) == "failed/-/1/refused"; }));
+}
+
+TEST_CASE("an outage, a throttle and a block count no attempt, however often they come") {
+    for (const auto type : {FailureType::outage, FailureType::throttled, FailureType::blocked}) {
+        CAPTURE(to_string(type));
+        Bench bench;
+        const auto id = bench.job();
+        std::atomic<int> left = 5;
+        bench.start([&](Claims claims, auto&, auto) {
+            if (left-- <= 0) return bench.done(claims);
+            Failure failure(type, "away");
+            failure.retry_after = Milliseconds(10);
+            return work::Result{std::vector<std::optional<Failure>>(claims.size(), failure), nullptr};
+        });
+        CHECK(eventually([&] { return bench.jobs() == 0; }));
+        CHECK(bench.effects_of(id) == 1);
+        CHECK(bench.log.count("memoir.worker.job_parked") == 5);
+        CHECK(bench.log.count("memoir.worker.job_failed") == 0);
+    }
+}
+
+TEST_CASE("of a batch the failed ones fail and the others are done") {
+    Bench bench;
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 8; ++row) ids.push_back(bench.job());
+    bench.start([&](Claims claims, auto&, auto) {
+        auto result = bench.done(claims);
+        for (std::size_t member = 0; member < claims.size(); ++member)
+            if (claims[member].job().id == ids[3])
+                result.failures[member] = Failure(FailureType::permanent, "refused");
+        return result;
+    });
+    CHECK(eventually([&] { return bench.jobs() == 1 && bench.state(ids[3]) == "failed/-/1/refused"; }));
+    for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[3] ? 0 : 1));
+}
+
+TEST_CASE("a batch whose effects fail for one member is halved until the culprit is alone") {
+    Bench bench;
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 8; ++row) ids.push_back(bench.job());
+    const bool in_transaction = GENERATE(true, false);
+    bench.start([&](Claims claims, auto&, auto) {
+        auto effects = bench.effects(claims);
+        std::vector<std::int64_t> jobs;
+        for (const auto& claim : claims) jobs.push_back(claim.job().id);
+        const auto refuse = [&, jobs](work::Members members) {
+            for (const auto member : members)
+                if (jobs[member] == ids[5]) throw Failure(FailureType::permanent, "HTTP 413");
+        };
+        if (in_transaction)
+            effects->applying = refuse;
+        else
+            effects->preparing = [refuse](work::Members members, auto) { refuse(members); };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    CHECK(eventually([&] { return bench.jobs() == 1 && bench.state(ids[5]) == "failed/-/1/HTTP 413"; }));
+    for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[5] ? 0 : 1));
+}
+
+TEST_CASE("a holder whose claim was taken changes nothing, for every way to settle") {
+    const std::string way = GENERATE("complete", "no-op", "retry", "fail", "park", "release", "checkpoint");
+    CAPTURE(way);
+    Bench bench(way == "no-op" ? "synthesize" : "embed");
+    const auto id = bench.job();
+    Gate gate;
+    bench.start([&](Claims claims, work::Checkpoints& checkpoints, std::stop_token stop) {
+        gate.pass(stop);
+        if (way == "retry") return all_fail(claims, FailureType::job, "x");
+        if (way == "fail") return all_fail(claims, FailureType::permanent, "x");
+        if (way == "park") return all_fail(claims, FailureType::outage, "x");
+        if (way == "release") return all_fail(claims, FailureType::cancelled, "x");
+        if (way == "checkpoint") {
+            auto effects = bench.effects(claims);
+            checkpoints.checkpoint(claims.front(), R"({"step": 1})", *effects);
+        }
+        if (way == "no-op") return work::Result{std::vector<std::optional<Failure>>(claims.size()), nullptr};
+        return bench.done(claims);
+    });
+    REQUIRE(gate.reached());
+    // As another worker's recovery and claim would leave it.
+    bench.schema.sql(
+        "update $schema.memory_jobs set claimed_by = 'somebody', claimed_at = clock_timestamp()");
+    gate.open();
+    CHECK(eventually([&] { return bench.engine->in_hand() == 0; }));
+    CHECK(bench.state(id) == "claimed/held/0/-");
+    CHECK(bench.schema.value("select payload::text from $schema.memory_jobs") == "{}");
+    CHECK(bench.schema.number("select count(*) from $schema.effects") == 0);
+    CHECK(eventually([&] { return bench.log.count("memoir.worker.lease_lost") >= 1; }));
+}
+
+TEST_CASE("of a batch in which one claim was lost the others are settled with their effects") {
+    Bench bench;
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 8; ++row) ids.push_back(bench.job());
+    bench.options.lanes.front().loops = 1;
+    Gate gate;
+    std::vector<std::size_t> abandoned;
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        gate.pass(stop);
+        auto effects = bench.effects(claims);
+        effects->abandoning = [&](work::Members members) {
+            abandoned.assign(members.begin(), members.end());
+        };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    REQUIRE(gate.reached());
+    bench.schema.sql("update $schema.memory_jobs set claimed_by = 'somebody' where id = $1",
+                     pg::Params().add(ids[2]));
+    gate.open();
+    CHECK(eventually([&] { return bench.jobs() == 1; }));
+    for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[2] ? 0 : 1));
+    CHECK(abandoned == std::vector<std::size_t>{2});
+}
+
+TEST_CASE("a memory that is forgotten while its job runs is a success without effects") {
+    Bench bench;
+    const auto pid = bench.schema.memory("a");
+    bench.schema.job(pid, "embed");
+    Gate gate;
+    std::atomic<int> abandoned = 0;
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        gate.pass(stop);
+        auto effects = bench.effects(claims);
+        effects->abandoning = [&](work::Members members) { abandoned += static_cast<int>(members.size()); };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    REQUIRE(gate.reached());
+    bench.schema.sql("delete from $schema.memories where pid = $1", pg::Params().add(pid));
+    gate.open();
+    CHECK(eventually([&] { return bench.engine->in_hand() == 0; }));
+    CHECK(bench.log.count("memoir.worker.job_succeeded") == 1);
+    CHECK(bench.schema.number("select count(*) from $schema.effects") == 0);
+    CHECK(abandoned == 1);
+}
+
+TEST_CASE(
+    "a memory that an agent has locked waits, the others of the batch do not, and the agent never waits") {
+    Bench bench;
+    bench.options.lanes.front().loops = 1;
+    const auto locked_pid = bench.schema.memory("a");
+    const auto locked = bench.schema.job(locked_pid, "embed"), other = bench.job();
+    auto agent = bench.schema.connect();
+    agent->exec("begin");
+    agent->exec("update \"" + bench.schema.name() + "\".memories set content = 'b' where pid = $1",
+                pg::Params().add(locked_pid));
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    CHECK(eventually([&] { return bench.state(other) == "gone"; }));
+    CHECK(bench.state(locked) == "claimed/held/0/-");
+    agent->exec("commit");
+    CHECK(eventually([&] { return bench.state(locked) == "gone"; }));
+    CHECK(bench.effects_of(locked) == 1);
+}
+
+TEST_CASE("a memory that changed after it was read sends its job round again, five times at most") {
+    Bench bench;
+    bench.options.max_attempts = 1;
+    const auto id = bench.job();
+    const bool settles_down = GENERATE(true, false);
+    std::atomic<int> rounds = 0;
+    bench.start([&](Claims claims, auto&, auto) {
+        const bool stale = !settles_down || ++rounds < 3;
+        const auto version = bench.schema.connect()
+                                 ->exec("select xmin::text from \"" + bench.schema.name() + "\".memories")
+                                 .string(0, 0);
+        auto effects = std::make_unique<CountingEffects>("\"" + bench.schema.name() + "\".effects",
+                                                         std::vector{claims.front().job().id},
+                                                         std::vector{stale ? std::string("0") : version});
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    if (settles_down) {
+        CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+        CHECK(bench.stage->runs == 3);
+        CHECK(bench.effects_of(id) == 1);
+    } else {
+        CHECK(eventually([&] { return bench.state(id).starts_with("failed/-/1/"); }));
+        CHECK(bench.stage->runs == 5);
+        CHECK(bench.effects_of(id) == 0);
+    }
+}
+
+TEST_CASE("a checkpoint stores progress with its effects, and the job goes on") {
+    Bench bench;
+    const auto id = bench.job();
+    bench.start([&](Claims claims, work::Checkpoints& checkpoints, auto) {
+        auto effects = bench.effects(claims);
+        checkpoints.checkpoint(claims.front(), R"({"memoird": 1})", *effects);
+        CHECK(claims.front().job().payload == R"({"memoird": 1})");
+        return all_fail(claims, FailureType::permanent, "x");
+    });
+    CHECK(eventually([&] { return bench.state(id) == "failed/-/1/x"; }));
+    CHECK(bench.effects_of(id) == 1);
+    CHECK(bench.schema.value("select payload->>'memoird' from $schema.memory_jobs") == "1");
+}
+
+TEST_CASE("a job past its deadline is cancelled and counts an attempt") {
+    Bench bench;
+    bench.options.job_timeout = Milliseconds(100);
+    bench.options.max_attempts = 1;
+    const auto id = bench.job();
+    Gate never;
+    bench.start([&](Claims, auto&, std::stop_token stop) -> work::Result {
+        never.pass(stop);
+        throw Failure(FailureType::cancelled, "stopped");
+    });
+    CHECK(eventually([&] { return bench.state(id).starts_with("failed/-/1/ran past its deadline"); }));
+}
+
+TEST_CASE("drain finishes what runs and claims nothing more") {
+    Bench bench;
+    bench.options.lanes.front() = {"lane", {"embed"}, 1, 1};
+    const auto id = bench.job();
+    const auto next = bench.job();
+    Gate gate;
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        gate.pass(stop);
+        return bench.done(claims);
+    });
+    REQUIRE(gate.reached());
+    std::jthread opener([&] { gate.open(); });
+    CHECK(bench.stop() == Engine::Drained::finished);
+    CHECK(bench.effects_of(id) == 1);
+    CHECK(bench.state(next) == "pending/-/0/-");
+}
+
+TEST_CASE("drain's time-out hands back what still runs, without an attempt") {
+    Bench bench;
+    bench.options.drain_timeout = Milliseconds(50);
+    const auto id = bench.job();
+    Gate never;
+    bench.start([&](Claims, auto&, std::stop_token stop) -> work::Result {
+        never.pass(stop);
+        throw Failure(FailureType::cancelled, "stopped");
+    });
+    REQUIRE(never.reached());
+    CHECK(bench.stop() == Engine::Drained::released);
+    CHECK(bench.state(id) == "pending/-/0/-");
+    CHECK(bench.log.count("memoir.worker.job_released") == 1);
+}
+
+TEST_CASE("a drain in a hurry does not wait for the time-out") {
+    Bench bench;
+    bench.options.drain_timeout = Milliseconds(3'600'000);
+    const auto id = bench.job();
+    Gate never;
+    bench.start([&](Claims, auto&, std::stop_token stop) -> work::Result {
+        never.pass(stop);
+        throw Failure(FailureType::cancelled, "stopped");
+    });
+    REQUIRE(never.reached());
+    CHECK(bench.stop(true) == Engine::Drained::released);
+    CHECK(bench.state(id) == "pending/-/0/-");
+}
+
+TEST_CASE("an exception that is no failure ends the batch, hands it back and leaves the loop alive") {
+    Bench bench;
+    const auto id = bench.job();
+    std::atomic<bool> first = true;
+    bench.start([&](Claims claims, auto&, auto) {
+        if (first.exchange(false)) throw std::logic_error("a defect");
+        return bench.done(claims);
+    });
+    CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+    CHECK(bench.effects_of(id) == 1);
+    CHECK(bench.log.count("memoir.worker.aborted") == 1);
+}
+
+TEST_CASE("a notification starts a job without waiting for the poll") {
+    Bench bench;
+    bench.options.poll_interval = Milliseconds(60'000);
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    // The looks at start are over when a first job was found and done.
+    const auto first = bench.job();
+    bench.engine->wake("embed");
+    CHECK(eventually([&] { return bench.state(first) == "gone"; }));
+    const auto id = bench.job();
+    bench.engine->wake("embed");
+    CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+}
+
+TEST_CASE("a poll finds rows before the cursor: late commits, retried and recovered rows") {
+    Bench bench;
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    bench.job();
+    CHECK(eventually([&] { return bench.jobs() == 0; }));
+    const auto id = bench.job();
+    bench.schema.sql("update $schema.memory_jobs set created_at = '2001-01-01' where id = $1",
+                     pg::Params().add(id));
+    CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+}
+
+TEST_CASE("a paused kind waits until it is resumed") {
+    Bench bench;
+    bench.schema.sql(
+        "insert into $schema.memoird_pauses (kind, paused_at, paused_by) values ('embed', now(), 'x')");
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    REQUIRE(eventually([&] { return bench.log.count("memoir.fleet.paused") == 1; }));
+    // What was claimed before the first look is done by now; from here on nothing is.
+    REQUIRE(eventually([&] { return bench.engine->in_hand() == 0; }));
+    const auto id = bench.job();
+    bench.engine->wake("embed");
+    const auto looks = bench.stage->runs.load();
+    CHECK_FALSE(eventually([&] { return bench.state(id) == "gone"; }, std::chrono::milliseconds(200)));
+    CHECK(bench.stage->runs == looks);
+    bench.schema.sql("delete from $schema.memoird_pauses");
+    CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+    CHECK(bench.log.count("memoir.fleet.resumed") == 1);
+}
+
+TEST_CASE("a slow lane does not delay another") {
+    TestSchema schema;
+    RecordingLog log;
+    pg::Pool pool(schema.options(), 4);
+    Gate gate;
+    DoubleStage slow([&](Claims claims, auto&, std::stop_token stop) {
+        gate.pass(stop);
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), nullptr};
+    });
+    DoubleStage quick([](Claims claims, auto&, auto) {
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), nullptr};
+    });
+    work::EngineSettings settings;
+    settings.options.lanes = {{"slow", {"extract"}, 2, 4}, {"quick", {"embed"}, 1, 4}};
+    settings.options.poll_interval = Milliseconds(20);
+    settings.schema = schema.name();
+    settings.host = "test";
+    settings.indexed = true;
+    settings.database = schema.options();
+    Engine engine(settings,
+                  {{"extract", {&slow, {}, false, false, {}}}, {"embed", {&quick, {}, false, false, {}}}},
+                  pool, log);
+    const auto pid = schema.memory("a");
+    for (int row = 0; row < 50; ++row) {
+        schema.job(pid, "extract");
+        schema.job(pid, "embed");
+    }
+    engine.start();
+    CHECK(gate.reached(2));
+    CHECK(eventually(
+        [&] { return schema.number("select count(*) from $schema.memory_jobs where kind = 'embed'") == 0; }));
+    CHECK(schema.number("select count(*) from $schema.memory_jobs where kind = 'extract'") == 50);
+    gate.open();
+    engine.drain({});
+}
+
+TEST_CASE("a fan-in kind's no-op goes through the fan-in") {
+    Bench bench("extract");
+    bench.entry.fan_in = true;
+    const auto pid = bench.schema.memory("a");
+    bench.schema.job(pid, "extract");
+    bench.start_entry();
+    CHECK(eventually([&] {
+        return bench.schema.number(
+                   "select count(*) from $schema.memory_jobs where kind = 'synthesize' and source_pid "
+                   "= $1",
+                   pg::Params().add(pid)) == 1;
+    }));
+    CHECK(bench.jobs() == 1);
+}
