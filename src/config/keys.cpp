@@ -313,7 +313,7 @@ void add_lane_keys(std::vector<Key>& keys) {
                                  .name = "kinds",
                                  .type = Type::list,
                                  .target = in_lane<&L::kinds>,
-                                 .choices = {queue::kinds.begin(), queue::kinds.end()},
+                                 .choices = {queue::all_kinds.begin(), queue::all_kinds.end()},
                                  .live = true,
                                  .help = "The kinds of job that this lane serves. A kind is in one lane at "
                                          "most; one that is in none is "
