@@ -33,8 +33,12 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
     try {
         const UnderWay under_way(impl_.get(), call);
         work();
-    } catch (const Failure& failure) {
-        throw impl_->failed(call, failure, stop);
+    } catch (Failure& failure) {
+        const Failure told = impl_->failed(call, failure, stop);
+        if (told.type() != failure.type()) throw told;
+        // The same object, so that a provider's own class of failure stays what it is.
+        failure = told;
+        throw;
     } catch (const http::TransportFailure& failure) {
         throw impl_->failed(call, classify(failure, impl_->options.setting), stop);
     } catch (...) {

@@ -256,11 +256,10 @@ Milliseconds Endpoint::Impl::park_for() const {
 Failure Endpoint::Impl::described(const Failure& failure) const {
     Failure copy = failure;
     copy.endpoint = options.name;
-    if (copy.type() == FailureType::blocked && copy.hint.empty() && !options.setting.empty())
-        copy.hint = "check " + options.setting;
-    else if (copy.type() == FailureType::blocked && !options.setting.empty() &&
-             copy.hint.find(options.setting) == std::string::npos)
-        copy.hint += "; check " + options.setting;
+    // A hint that names one of the section's settings ("vector.collection") needs no more.
+    const auto section = options.setting.substr(0, options.setting.find('.') + 1);
+    if (copy.type() == FailureType::blocked && copy.hint.find(section) == std::string::npos)
+        copy.hint += (copy.hint.empty() ? "check " : "; check ") + options.setting;
     return copy;
 }
 

@@ -233,3 +233,41 @@ TEST_CASE("failures that are no ambiguous ones pass with the endpoint's name, ot
     CHECK(rig.endpoint.snapshot().calls == 3);
     CHECK(rig.endpoint.typical());
 }
+
+TEST_CASE("a provider's own class of failure comes out as it went in") {
+    struct Refusal : Failure {
+        explicit Refusal(FailureType type) : Failure(type, "HTTP 404") {}
+    };
+    Rig rig;
+    const auto type = GENERATE(FailureType::permanent, FailureType::job, FailureType::blocked);
+    try {
+        rig.endpoint.call(Nature::read, {}, [&] { throw Refusal(type); });
+        FAIL("the call succeeded");
+    } catch (const Refusal& refusal) {
+        CHECK(refusal.type() == type);
+        CHECK(refusal.endpoint == "qdrant");
+        CHECK(refusal.retry_after.has_value() == (type == FailureType::blocked));
+    }
+}
+
+TEST_CASE("a blocked failure names the settings unless its hint names one already") {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"", "check vector.url, vector.api_key_file"},
+        {"the server refuses", "the server refuses; check vector.url, vector.api_key_file"},
+        {"create the collection that vector.collection names",
+         "create the collection that vector.collection names"}};
+    for (const auto& [given, shown] : table) {
+        Rig rig;
+        try {
+            rig.endpoint.call(Nature::read, {}, [&, hint = given] {
+                Failure failure(FailureType::blocked, "HTTP 404");
+                failure.hint = hint;
+                throw failure;
+            });
+            FAIL("the call succeeded");
+        } catch (const Failure& failure) {
+            CHECK(failure.hint == shown);
+        }
+        CHECK(rig.endpoint.snapshot().hint == shown);
+    }
+}

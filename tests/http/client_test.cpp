@@ -385,6 +385,22 @@ TEST_CASE("loopback goes past a proxy of the environment, and what lies beyond g
     CHECK(proxy.requests().at(0).target == "http://example.invalid/x");
 }
 
+TEST_CASE("a proxy that refuses a tunnel is an outage, and does not see the secret") {
+    auto proxy = always({403, "no"});
+    REQUIRE(::setenv("https_proxy", proxy.url().c_str(), 1) == 0);
+    http::Client client;
+    auto request = request_to("https://example.invalid/x");
+    request.secret_header = "Authorization";
+    request.secret_value = Secret("Bearer sesame");
+    const auto [error, text] = failure(client, request);
+    ::unsetenv("https_proxy");
+    CHECK(error == TransportError::refused);
+    CHECK(text.starts_with("example.invalid:443: "));
+    const auto seen = proxy.requests().at(0);
+    CHECK(seen.method == "CONNECT");
+    CHECK(seen.headers.count("authorization") == 0);
+}
+
 TEST_CASE("many threads share a client while some of them are cancelled") {
     HttpDouble server([](const HttpRequest& request) {
         HttpReply reply{200, request.body};
