@@ -68,6 +68,8 @@ class Connection {
     std::vector<Notification> notifications();
     // Waits for something to read: a notification, or the end of the connection.
     Waiter::Woken wait_readable(TimePoint until, std::stop_token stop);
+    // A second one to the same server, as the same role.
+    std::unique_ptr<Connection> another(std::stop_token stop = {}) const { return connect(options_, stop); }
     // True when it can be given to somebody else: whole, outside a transaction, and not closed by the server.
     bool reusable();
     // Why it is broken; empty while it is not.

@@ -1,6 +1,7 @@
-// Two steps: what may run in a transaction does so under an advisory lock, all of it or nothing; indexes on a
+// Two steps: what may run in a transaction does so, all of it or nothing; indexes on a
 // queue that is in use are built concurrently, one statement each, outside. Every wait for a lock is short
 // and tried again, so that no writer is queued behind us for longer than that.
+#include <optional>
 #include <thread>
 
 #include "base/failure.hpp"
@@ -69,7 +70,7 @@ std::vector<std::string> transactional_plan(const Inventory& found, const std::s
     }
     for (const auto& table : our_tables())
         if (!found.has_table(table.name)) plan.push_back(table.create_sql(schema));
-    if (options.notify && !found.additions.notify)
+    if (options.notify && !found.notify_trigger)  // a disabled one is somebody's wish
         for (auto& statement : notify_ddl(schema)) plan.push_back(std::move(statement));
     return plan;
 }
@@ -117,38 +118,53 @@ class Session {
     pg::Connection& connection_;
 };
 
-// True while another session builds or drops an index of the table: an invalid one may be its work in hand
-// and no leftover.
-bool build_under_way(pg::Connection& connection, const std::string& schema) {
-    return !connection
-                .exec(
-                    "select from pg_catalog.pg_locks l join pg_catalog.pg_class t on t.oid = l.relation "
-                    "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
-                    "where n.nspname = $1 and t.relname = 'memory_jobs' and l.granted "
-                    "and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()",
-                    pg::Params().add(schema))
-                .empty();
-}
+// Only one apply or remove at a time. The lock is a transaction's on a connection of its own: a second
+// session that waited inside CREATE INDEX CONCURRENTLY would hold a snapshot that the first one's build waits
+// for, and a lock of the session would stay behind in a transaction pooler. An idle transaction holds no
+// snapshot.
+class Turn {
+  public:
+    Turn(pg::Connection& connection, const std::string& schema, const Say& say)
+        : connection_(connection.another()) {
+        for (bool waiting = false;; waiting = true) {
+            transaction_.emplace(*connection_, pg::Transaction::Durability::off);
+            const auto lock = transaction_->exec(
+                "select pg_try_advisory_xact_lock(hashtext('memoird schema'), hashtext($1))",
+                pg::Params().add(schema));
+            // This statement also ends the last one's portal, and with it the snapshot that builds wait for.
+            transaction_->exec("set local idle_in_transaction_session_timeout = 0");
+            if (lock.boolean(0, 0)) return;
+            transaction_.reset();
+            if (!waiting) say("another memoirctl changes this schema now; waiting for it");
+            std::this_thread::sleep_for(yield_after / 5);
+        }
+    }
 
-// By the table's own lock: two builds exclude each other, and a statement that waits for it holds no snapshot
-// that the other build would wait for in turn.
-void wait_for_other_builds(pg::Connection& connection, const std::string& schema) {
-    if (!build_under_way(connection, schema)) return;
-    pg::Transaction wait(connection, pg::Transaction::Durability::off, Milliseconds(0));
-    wait.exec("lock table " + pg::qualified(schema, "memory_jobs") + " in share update exclusive mode");
+  private:
+    std::unique_ptr<pg::Connection> connection_;
+    std::optional<pg::Transaction> transaction_;
+};
+
+// Whoever builds the index now, an operator by hand say, holds the table's lock from before the index is
+// there until it is valid: under that lock an invalid one is a leftover.
+void drop_leftover(pg::Connection& connection, const std::string& schema, const Index& index,
+                   const Say& say) {
+    pg::Transaction transaction(connection, pg::Transaction::Durability::on, Milliseconds(0));
+    transaction.exec("lock table " + pg::qualified(schema, "memory_jobs") +
+                     " in share update exclusive mode");
+    if (!take_inventory(connection, schema).invalid_indexes.contains(std::string(index.name))) return;
+    transaction.exec("set local lock_timeout = " + std::to_string(yield_after.count()));
+    transaction.exec("drop index " + pg::qualified(schema, index.name));
+    transaction.commit();
+    say("drop " + std::string(index.name) + ", which an interrupted build left invalid");
 }
 
 void build_index(pg::Connection& connection, const std::string& schema, const Index& index,
                  const ApplyOptions& options, const Say& say) {
     with_patience(options.lock_timeout, options.lock_patience, [&] {
         const Session session(connection, options);
-        wait_for_other_builds(connection, schema);
-        const auto found = take_inventory(connection, schema);
-        if (found.additions.*index.present) return;
-        if (found.invalid_indexes.contains(std::string(index.name))) {
-            say("drop " + std::string(index.name) + ", which an interrupted build left invalid");
-            connection.exec(drop_index(schema, index.name));
-        }
+        drop_leftover(connection, schema, index, say);
+        if (take_inventory(connection, schema).additions.*index.present) return;
         const auto sql = index.create_sql(schema, true);
         say(sql);
         connection.exec(sql);
@@ -171,11 +187,9 @@ void apply(pg::Connection& connection, const std::string& schema, const ApplyOpt
         return;
     }
     require_valid_name(schema);
+    const Turn turn(connection, schema, say);
     std::vector<std::string> done;
     in_transaction(connection, options, [&](pg::Transaction& transaction) {
-        // Two at once: the second one sees what the first one made.
-        transaction.exec("select pg_advisory_xact_lock(hashtext('memoird schema apply'), hashtext($1))",
-                         pg::Params().add(schema));
         const auto found = take_inventory(connection, schema);
         require_complete_or_absent(found, schema);
         done = transactional_plan(found, schema, options);
@@ -190,7 +204,7 @@ void remove(pg::Connection& connection, const std::string& schema, const ApplyOp
             const Say& say) {
     const auto plan = [&](const Inventory& found) {
         std::vector<std::string> statements;
-        if (found.has_table("memory_jobs"))
+        if (found.notify_trigger)
             statements.push_back("drop trigger if exists memoird_notify on " +
                                  pg::qualified(schema, "memory_jobs"));
         if (found.notify_function)
@@ -203,13 +217,15 @@ void remove(pg::Connection& connection, const std::string& schema, const ApplyOp
     const auto is_there = [](const Inventory& found, const Index& index) {
         return found.additions.*index.present || found.invalid_indexes.contains(std::string(index.name));
     };
-    const auto found = take_inventory(connection, schema);
     if (options.dry_run) {
+        const auto found = take_inventory(connection, schema);
         for (const auto& statement : plan(found)) say(statement + ";");
         for (const auto& index : our_indexes())
             if (is_there(found, index)) say(drop_index(schema, index.name) + ";");
         return;
     }
+    const Turn turn(connection, schema, say);
+    const auto found = take_inventory(connection, schema);
     std::vector<std::string> done;
     in_transaction(connection, options, [&](pg::Transaction& transaction) {
         done = plan(take_inventory(connection, schema));

@@ -44,15 +44,14 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema) 
             }
     for (const auto& table : our_tables()) found.additions.*table.present = found.has_table(table.name);
 
-    found.additions.notify =
-        !connection
-             .exec(
-                 "select from pg_catalog.pg_trigger g join pg_catalog.pg_class t on t.oid = g.tgrelid "
-                 "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
-                 "where n.nspname = $1 and t.relname = 'memory_jobs' and g.tgname = 'memoird_notify' "
-                 "and g.tgenabled in ('O', 'A')",
-                 of_schema)
-             .empty();
+    const auto trigger = connection.exec(
+        "select g.tgenabled in ('O', 'A') from pg_catalog.pg_trigger g "
+        "join pg_catalog.pg_class t on t.oid = g.tgrelid "
+        "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
+        "where n.nspname = $1 and t.relname = 'memory_jobs' and g.tgname = 'memoird_notify'",
+        of_schema);
+    found.notify_trigger = !trigger.empty();
+    found.additions.notify = found.notify_trigger && trigger.boolean(0, 0);
     found.notify_function =
         !connection
              .exec(

@@ -18,7 +18,7 @@ struct Inventory {
     std::map<std::string, std::map<std::string, std::string>> columns;  // table → column → type
     std::set<std::string> invalid_indexes;                              // ours, left by a build that failed
     Additions additions;
-    bool notify_function = false;
+    bool notify_trigger = false, notify_function = false;  // there, if disabled
 
     bool has_table(std::string_view name) const { return columns.contains(std::string(name)); }
     // Of the fixed tables (the ledger counts).
