@@ -32,10 +32,17 @@ class Remembered {
         std::lock_guard lock(mutex_);
         return form_;
     }
-    void set(Form form) {
+    // The server named what it refuses.
+    void learn(Form form) {
         form.context_doublings = 0;  // one memory's length says nothing about the next one's
         std::lock_guard lock(mutex_);
         form_ = form;
+    }
+    // A reply came: what was only tried so far is known to work.
+    void prove(Form::Json json) {
+        std::lock_guard lock(mutex_);
+        form_.json = json;
+        form_.json_proven = true;
     }
 
   private:
@@ -83,12 +90,12 @@ class HttpChat : public Chat {
         auto form = remembered_.get();
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
-            const auto response = send(provider_->build(request, form), stop, Level::debug);
+            const auto response = send(provider_->build(request, form), stop);
             const auto next =
                 round < most_exchanges ? provider_->rephrase(request, form, response) : std::nullopt;
             if (next) {
                 report(Level::debug, "asked differently", response.status, {}, begin);
-                if (next->certain) remembered_.set(next->form);
+                if (next->certain) remembered_.learn(next->form);
                 form = next->form;
                 continue;
             }
@@ -96,10 +103,7 @@ class HttpChat : public Chat {
             reading.reply.duration = since(begin);
             for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
                 endpoint_.observe_quota(which, quota);
-            if (response.status == 200) {
-                form.json_proven = true;
-                if (form != remembered_.get()) remembered_.set(form);
-            }
+            if (response.status == 200) remembered_.prove(form.json);
             report(response.status == 200 ? Level::info : Level::debug,
                    reading.failure ? reading.failure->reason() : "replied", response.status, reading.reply,
                    begin);
@@ -113,19 +117,18 @@ class HttpChat : public Chat {
         auto form = remembered_.get();
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
-            const auto response = send(provider_->probe(form), stop, Level::debug);
+            const auto response = send(provider_->probe(form), stop);
             report(Level::debug, "probe", response.status, {}, begin);
             if (response.status == 200) return;
             const auto next = provider_->rephrase({}, form, response);
-            if (!next || !next->certain || round >= most_exchanges) {
+            if (!next || !next->certain || round >= most_exchanges)
                 throw *provider_->read({}, form, response, system_clock::now()).failure;
-            }
-            remembered_.set(next->form);
+            remembered_.learn(next->form);
             form = next->form;
         }
     }
 
-    http::Response send(http::Request request, const std::stop_token& stop, Level level) {
+    http::Response send(http::Request request, const std::stop_token& stop) {
         request.ca_file = options_.ca_file;
         request.timeout = options_.timeout;
         request.silence_timeout = options_.silence_timeout;
@@ -134,7 +137,7 @@ class HttpChat : public Chat {
         try {
             return client_.send(request, stop);
         } catch (const http::TransportFailure& failure) {
-            report(level, http::to_string(failure.error()), 0, {}, begin);
+            report(Level::debug, http::to_string(failure.error()), 0, {}, begin);
             throw;
         }
     }

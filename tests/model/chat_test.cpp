@@ -315,6 +315,33 @@ TEST_CASE("what breaks on the wire is an outage when nothing works, whichever wa
     }
 }
 
+TEST_CASE("a reply that drips is given the time of one call and no more") {
+    ChatOptions options;
+    options.timeout = 300ms;
+    options.silence_timeout = 200ms;
+    Setup setup(
+        [](const HttpRequest&) {
+            auto reply = ollama_reply();
+            reply.fault = HttpReply::Fault::drip;
+            reply.drip = 50ms;
+            return reply;
+        },
+        "ollama", options);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(setup.failure().starts_with("outage: "));
+    CHECK(std::chrono::steady_clock::now() - begin < 5s);
+}
+
+TEST_CASE("a server that does not speak HTTP is a wrong URL") {
+    Setup setup([](const HttpRequest&) {
+        HttpReply reply;
+        reply.fault = HttpReply::Fault::garbage;
+        return reply;
+    });
+    CHECK(setup.failure().starts_with("blocked: "));
+    CHECK(setup.last->hint.find("extraction.url") != std::string::npos);
+}
+
 TEST_CASE("odd but valid answers are read, odd and invalid ones are not") {
     Setup setup([](const HttpRequest&) {
         auto reply = ollama_reply();
