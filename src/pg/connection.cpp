@@ -7,64 +7,12 @@
 
 #include "pg/canceller.hpp"
 #include "pg/diagnose.hpp"
+#include "pg/replies.hpp"
 
 namespace memoir::pg {
 namespace {
 
 constexpr std::size_t most_parameters = 65'535;  // the protocol counts them in 16 bits
-
-// Sorts the results of a round trip into its segments.
-class Replies {
-  public:
-    explicit Replies(std::vector<std::size_t> statements) : expected_(std::move(statements)) {}
-
-    bool complete() const { return done_.size() == expected_.size(); }
-    // The error of the segment under way: once it has one, it cannot stand any more.
-    const std::optional<Error>& error() const { return error_; }
-
-    void take(PGresult* raw) {
-        if (raw == nullptr) return;  // stands between the statements
-        Result result(raw);
-        switch (PQresultStatus(raw)) {
-            case PGRES_PIPELINE_SYNC:
-                finish_segment();
-                break;
-            case PGRES_PIPELINE_ABORTED:
-                break;
-            case PGRES_TUPLES_OK:
-            case PGRES_COMMAND_OK:
-            case PGRES_EMPTY_QUERY:
-                results_.push_back(std::move(result));
-                break;
-            case PGRES_FATAL_ERROR:
-            case PGRES_BAD_RESPONSE:
-                if (!error_) error_ = diagnose(raw);
-                break;
-            default:
-                // COPY and single rows are never asked for.
-                if (!error_) error_.emplace(ErrorClass::other, "", "a reply of an unexpected kind");
-        }
-    }
-
-    std::vector<SegmentResult> done() { return std::move(done_); }
-
-  private:
-    void finish_segment() {
-        if (!error_ && results_.size() != expected_[done_.size()])
-            error_.emplace(ErrorClass::other, "", "the server answered another number of statements");
-        if (error_)
-            done_.emplace_back(std::move(*error_));
-        else
-            done_.emplace_back(std::move(results_));
-        error_.reset();
-        results_.clear();
-    }
-
-    std::vector<std::size_t> expected_;  // statements of each segment
-    std::vector<SegmentResult> done_;
-    std::vector<Result> results_;  // of the segment under way
-    std::optional<Error> error_;
-};
 
 Error lost() {
     return {ErrorClass::connection, "", "the connection was lost"};
@@ -115,47 +63,19 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     std::vector<View> first;
     for (const auto& statement : prologue) first.push_back({statement.sql.c_str(), &statement.params});
     segments.front().insert(segments.front().begin(), first.begin(), first.end());
-
     std::vector<std::size_t> expected;
     for (const auto& segment : segments) expected.push_back(segment.size());
+
     Replies replies(std::move(expected));
     const auto limit = timeout_.count() > 0 ? timeout_ : options_.statement_timeout;
-    const auto deadline = Steady::now() + limit;
     const Waiter::Watch watch(waiter_, stop);
-
-    // Reads while it writes: a server whose replies nobody takes stops reading.
-    const auto exchange = [&]() -> std::optional<Error> {
-        while (true) {
-            const int unsent = PQflush(handle_.get());
-            while (!replies.complete() && PQisBusy(handle_.get()) == 0) {
-                if (PQstatus(handle_.get()) == CONNECTION_BAD) return lost();
-                PGresult* result = PQgetResult(handle_.get());
-                replies.take(result);
-                if (result == nullptr && PQstatus(handle_.get()) == CONNECTION_BAD) return lost();
-            }
-            if (replies.complete()) return std::nullopt;
-            if (PQstatus(handle_.get()) == CONNECTION_BAD || unsent < 0) return lost();
-            const auto events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
-            switch (waiter_.wait(socket(), events, deadline)) {
-                case Waiter::Woken::ready:
-                    read_what_is_there();
-                    break;
-                case Waiter::Woken::stop:
-                    return Error(ErrorClass::cancelled, "", "stopped");
-                case Waiter::Woken::deadline:
-                    return Error(ErrorClass::connection, "",
-                                 "no answer within " + std::to_string(limit.count()) + " ms");
-            }
-        }
-    };
-
-    auto loss = send(segments) ? exchange() : lost();
+    auto loss = send(segments) ? receive(replies, Steady::now() + limit, limit) : lost();
     if (loss) {
-        const bool of_ours = PQstatus(handle_.get()) != CONNECTION_BAD;
+        const bool ours = PQstatus(handle_.get()) != CONNECTION_BAD;
         // A farewell of the server (57P01) tells more than the silence after it.
         const auto& said = replies.error();
-        if (!of_ours && said && said->error_class() == ErrorClass::connection) loss = said;
-        abandon(*loss, of_ours);
+        if (!ours && said && said->error_class() == ErrorClass::connection) loss = said;
+        abandon(*loss, ours);
         // One segment that has failed by itself cannot stand: that is its outcome.
         if (said && said->error_class() != ErrorClass::connection && segments.size() == 1) throw *said;
         if (settles) throw UnknownOutcome(*loss);
@@ -163,10 +83,38 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     }
     if (PQexitPipelineMode(handle_.get()) == 0) abandon(lost(), false);
 
-    auto done = replies.done();
+    auto done = replies.take();
     if (auto* results = std::get_if<std::vector<Result>>(&done.front()))
         results->erase(results->begin(), results->begin() + static_cast<std::ptrdiff_t>(prologue.size()));
     return done;
+}
+
+// Reads while it writes: a server whose replies nobody takes stops reading. Returns why it ended early.
+std::optional<Error> Connection::receive(Replies& replies, TimePoint deadline, Milliseconds limit) {
+    while (true) {
+        const int unsent = PQflush(handle_.get());
+        int nulls = 0;
+        while (!replies.complete() && PQisBusy(handle_.get()) == 0) {
+            PGresult* result = PQgetResult(handle_.get());
+            // One null ends each statement; more are a dead connection, or a server that lost count.
+            nulls = result == nullptr ? nulls + 1 : 0;
+            replies.add(result);
+            if (nulls > 2 || PQstatus(handle_.get()) == CONNECTION_BAD) break;
+        }
+        if (replies.complete()) return std::nullopt;
+        if (nulls > 2 || unsent < 0 || PQstatus(handle_.get()) == CONNECTION_BAD) return lost();
+        const auto events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
+        switch (waiter_.wait(socket(), events, deadline)) {
+            case Waiter::Woken::ready:
+                read_what_is_there();
+                break;
+            case Waiter::Woken::stop:
+                return Error(ErrorClass::cancelled, "", "stopped");
+            case Waiter::Woken::deadline:
+                return Error(ErrorClass::connection, "",
+                             "no answer within " + std::to_string(limit.count()) + " ms");
+        }
+    }
 }
 
 // Hands everything over to libpq's buffer; what the socket does not take now goes out while we read. libpq

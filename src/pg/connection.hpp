@@ -24,6 +24,7 @@
 
 namespace memoir::pg {
 
+class Replies;
 class Resolver;
 
 struct ConnectOptions {
@@ -88,6 +89,7 @@ class Connection {
     std::vector<SegmentResult> round_trip(std::vector<std::vector<View>> segments, bool settles,
                                           const std::stop_token& stop);
     std::vector<Result> run(std::vector<View> statements, bool settles, const std::stop_token& stop);
+    std::optional<Error> receive(Replies& replies, TimePoint deadline, Milliseconds limit);
     bool send(const std::vector<std::vector<View>>& segments);
     void read_what_is_there();
     void notice_loss_while_idle();

