@@ -12,15 +12,6 @@ Milliseconds whole(Steady::duration time) {
     return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(time));
 }
 
-// The call under way on this thread, for whoever reads its headers.
-class UnderWay {
-  public:
-    UnderWay(const Endpoint::Impl* at, const Call& call) { this_thread().under_way.emplace_back(at, &call); }
-    ~UnderWay() { this_thread().under_way.pop_back(); }
-    UnderWay(const UnderWay&) = delete;
-    UnderWay& operator=(const UnderWay&) = delete;
-};
-
 }  // namespace
 
 Endpoint::Endpoint(Options options, Probe probe, telemetry::Log& log, const Clock& clock)

@@ -43,6 +43,18 @@ class Waiting {
     }
 };
 
+// Lets go of a lock for its own lifetime.
+class Unlocked {
+  public:
+    explicit Unlocked(std::unique_lock<std::mutex>& lock) : lock_(lock) { lock_.unlock(); }
+    ~Unlocked() { lock_.lock(); }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+
+  private:
+    std::unique_lock<std::mutex>& lock_;
+};
+
 }  // namespace
 
 ThreadState& this_thread() {
@@ -195,25 +207,33 @@ void Endpoint::Impl::run_probe(std::unique_lock<std::mutex>& lock, Nature nature
     const bool canary = breaker.is_open();
     if (canary) breaker.probe_started();
     probe_runs = true;
-    if (probe) ++canaries;
     std::optional<Failure> failure;
-    lock.unlock();
-    try {
-        if (probe) probe(nature, stop);
-    } catch (const Failure& caught) {
-        failure = caught;
-    } catch (const http::TransportFailure& caught) {
-        failure = classify(caught);
-    } catch (const std::exception&) {
-        failure = Failure(FailureType::outage, "the probe failed");
+    if (probe) {
+        ++canaries;
+        const Call call{nature, clock.now(), limiter.spend(), ++moment};
+        const Unlocked unlocked(lock);
+        failure = outcome_of_probe(call, stop);
     }
-    lock.lock();
     probe_runs = false;
     probe_over.notify_all();
     if (!failure || !(failure->type() == FailureType::cancelled || stop.stop_requested()))
         probed(canary, nature, failure, news);
     else if (canary)
         breaker.probe_abandoned();
+}
+
+std::optional<Failure> Endpoint::Impl::outcome_of_probe(const Call& call, const std::stop_token& stop) const {
+    try {
+        const UnderWay under_way(this, call);
+        probe(call.nature, stop);
+        return std::nullopt;
+    } catch (const Failure& failure) {
+        return failure;
+    } catch (const http::TransportFailure& failure) {
+        return classify(failure, options.setting);
+    } catch (const std::exception&) {
+        return Failure(FailureType::outage, "the probe failed");
+    }
 }
 
 void Endpoint::Impl::probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news) {

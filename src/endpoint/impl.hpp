@@ -36,6 +36,15 @@ struct ThreadState {
 };
 ThreadState& this_thread();
 
+// The call under way on this thread while it lives, for whoever reads its headers.
+class UnderWay {
+  public:
+    UnderWay(const Endpoint::Impl* at, const Call& call) { this_thread().under_way.emplace_back(at, &call); }
+    ~UnderWay() { this_thread().under_way.pop_back(); }
+    UnderWay(const UnderWay&) = delete;
+    UnderWay& operator=(const UnderWay&) = delete;
+};
+
 struct Endpoint::Impl {
     Impl(Options with, Probe by, telemetry::Log& to, const Clock& time);
 
@@ -63,6 +72,7 @@ struct Endpoint::Impl {
     // The canary when the breaker is open, else evidence for judged(). Nobody else may be running it.
     void run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
                    News& news);
+    std::optional<Failure> outcome_of_probe(const Call& call, const std::stop_token& stop) const;  // no lock
     void probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news);
     void trip(const Failure& failure, Nature nature, News& news);
 

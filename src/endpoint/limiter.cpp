@@ -20,10 +20,15 @@ double Limiter::Bucket::at(TimePoint now) const {
     return std::min(limit, tokens + per_second * Seconds(now - as_of).count());
 }
 
+// Half a call more than the one that is to start: the server rounds, and counts when a call arrives.
+double Limiter::Bucket::needed() const {
+    return 1 + std::min(0.5, (limit - 1) / 2);
+}
+
 TimePoint Limiter::held_until(TimePoint now) const {
     TimePoint until = hold_;
     for (const auto& [name, bucket] : buckets_) {
-        const double missing = 1 - bucket.at(now);
+        const double missing = bucket.needed() - bucket.at(now);
         // A millionth of a call is rounding, not a reason to wait.
         if (missing < 1e-6) continue;
         const Seconds wait(missing / bucket.per_second);
@@ -39,6 +44,10 @@ TimePoint Limiter::may_start(TimePoint now) const {
 
 std::uint64_t Limiter::take() {
     ++in_use_;
+    return spend();
+}
+
+std::uint64_t Limiter::spend() {
     for (auto& [name, bucket] : buckets_) bucket.tokens -= 1;
     return ++starts_;
 }
@@ -66,8 +75,11 @@ void Limiter::observe(TimePoint now, std::string_view which, const Quota& quota,
     auto& known = bucket(which);
     const double limit = std::max(1.0, quota.limit / quota.cost);
     const double remaining = std::min(limit, quota.remaining / quota.cost);
-    if (remaining < limit && quota.reset.count() > 0)
-        known.per_second = (limit - remaining) / Seconds(quota.reset).count();
+    const double missing = limit - remaining;
+    // Whole numbers tell the rate of a nearly full bucket badly: then what is known is better.
+    const bool tells = missing >= std::min(4.0, limit / 2) && quota.reset.count() > 0;
+    if (tells || (known.per_second <= 0 && missing > 0 && quota.reset.count() > 0))
+        known.per_second = missing / Seconds(quota.reset).count();
     else if (known.per_second <= 0 || known.limit != limit)
         known.per_second = limit / usual_period.count();
     known.limit = limit;

@@ -35,6 +35,7 @@ class Limiter {
 
     // Takes a permit and a call's worth of every quota; returns the number of this start.
     std::uint64_t take();
+    std::uint64_t spend();           // the same without a permit: a probe
     void give_back() { --in_use_; }  // the call is over
     void refund();                   // it never took place
     int in_use() const { return in_use_; }
@@ -52,6 +53,7 @@ class Limiter {
         double limit, tokens, per_second;
         TimePoint as_of;
         double at(TimePoint now) const;
+        double needed() const;
     };
     Bucket& bucket(std::string_view which);
 

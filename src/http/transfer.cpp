@@ -1,6 +1,7 @@
 #include "http/transfer.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 
 namespace memoir::http {
@@ -244,8 +245,11 @@ void Transfer::fail_with(CURLcode code) const {
             fail(TransportError::resolve, "name not resolved");
         case CURLE_COULDNT_RESOLVE_PROXY:
             fail(TransportError::resolve, "name of the proxy not resolved");
-        case CURLE_COULDNT_CONNECT:
-            fail(TransportError::refused, "connection refused");
+        case CURLE_COULDNT_CONNECT: {
+            long error = 0;
+            curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &error);
+            fail(TransportError::refused, error == ECONNREFUSED ? "connection refused" : "host not reached");
+        }
         case CURLE_OPERATION_TIMEDOUT:
             if (!sent_) fail(TransportError::connect_timeout, "no connection in time");
             fail(TransportError::timeout,

@@ -322,8 +322,8 @@ TEST_CASE("the provider's limits are obeyed before the next call") {
     CHECK(rig.endpoint.snapshot().state == State::closed);
     rig.clock.advance(40s);
     rig.endpoint.call(Nature::read, {}, [&] { rig.endpoint.observe_quota("requests", {60, 0, 60s}); });
-    CHECK(rig.endpoint.claims_in() == 1s);
-    rig.clock.advance(1s);
+    CHECK(rig.endpoint.claims_in() == 1'500ms);
+    rig.clock.advance(1'500ms);
     CHECK_NOTHROW(rig.call());
     CHECK(rig.jobs() == 1);
 }

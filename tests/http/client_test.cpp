@@ -176,7 +176,9 @@ TEST_CASE("a server that is not there refuses, is not resolved, or has no TLS") 
     auto server = always({});
     CHECK(failure(client, request_to("https://" + authority(server))).first == TransportError::tls);
     server.stop();
-    CHECK(failure(client, request_to(server.url())).first == TransportError::refused);
+    const auto [error, text] = failure(client, request_to(server.url()));
+    CHECK(error == TransportError::refused);
+    CHECK(text == authority(server) + ": connection refused");
     CHECK(failure(client, request_to("http://no-such-host.invalid")).first == TransportError::resolve);
 }
 
