@@ -122,15 +122,18 @@ std::vector<std::string> key_names(std::string_view section_pattern) {
     return names;
 }
 
-std::vector<std::string> fixed_paths() {
-    std::vector<std::string> paths;
-    for (const Section& section : sections()) {
-        if (section.name == "lanes.*") continue;
-        for (const std::string& name : key_names(section.name)) {
-            paths.push_back(std::string(section.name) + "." + name);
+const std::vector<std::string>& fixed_paths() {
+    static const std::vector<std::string> all = [] {
+        std::vector<std::string> paths;
+        for (const Section& section : sections()) {
+            if (section.name == "lanes.*") continue;
+            for (const std::string& name : key_names(section.name)) {
+                paths.push_back(std::string(section.name) + "." + name);
+            }
         }
-    }
-    return paths;
+        return paths;
+    }();
+    return all;
 }
 
 }  // namespace memoir::config

@@ -77,6 +77,6 @@ bool is_lane_name(std::string_view name);  // [a-z0-9_-]{1,32}: it stands in cla
 
 // Names to offer for one that does not exist. With a fixed section name, e.g. "worker" or "lanes.*".
 std::vector<std::string> key_names(std::string_view section_pattern);
-std::vector<std::string> fixed_paths();  // every path without `*`, sources of secrets included
+const std::vector<std::string>& fixed_paths();  // every path without `*`, sources of secrets included
 
 }  // namespace memoir::config

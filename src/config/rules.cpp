@@ -106,7 +106,7 @@ class Rules {
         if (worker.drain_timeout > worker.job_timeout) {
             warning({"worker.drain_timeout", "worker.job_timeout"},
                     "worker.drain_timeout is longer than worker.job_timeout",
-                    "no step of a job runs that long: a stop may only wait for nothing");
+                    "no step of a job runs that long: make it at most job_timeout");
         }
     }
 

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 // Above what follows: the two defines come first.
 #include <algorithm>
+#include <string>
 
 #include "config/node.hpp"
 
@@ -84,9 +85,92 @@ SyntaxError explain(const toml::parse_error& error) {
             "lines have the form key = value under a [section]; texts and durations stand in double quotes"};
 }
 
+// Walks over a file as a TOML lexer does, minding nothing but where texts and comments begin and end, and
+// finds the first character beyond ASCII outside them. None is legal there, typographic quotes are a common
+// mistake, and toml++ 3.3 has undefined behaviour where it asks whether such a character is a space
+// (is_non_ascii_horizontal_whitespace). It also asks that at the start of a continued line of a text.
+class AsciiCheck {
+  public:
+    explicit AsciiCheck(std::string_view source) : source_(source) {
+        if (source_.starts_with("\xEF\xBB\xBF")) i_ = 3;
+    }
+
+    std::optional<Position> offender() {
+        while (i_ < source_.size()) {
+            if (static_cast<unsigned char>(source_[i_]) > 0x7F) return at_;
+            if (source_[i_] == '#') {
+                while (i_ < source_.size() && source_[i_] != '\n') step();
+            } else if (source_[i_] == '"' || source_[i_] == '\'') {
+                if (!skip_text(source_[i_])) return at_;
+            } else {
+                step();
+            }
+        }
+        return std::nullopt;
+    }
+
+  private:
+    void step() {
+        if (source_[i_] == '\n') {
+            at_ = {at_.line + 1, 1};
+        } else if (i_ + 1 == source_.size() || (static_cast<unsigned char>(source_[i_ + 1]) & 0xC0) != 0x80) {
+            ++at_.column;
+        }
+        ++i_;
+    }
+
+    bool at(std::string_view text) const { return source_.substr(i_).starts_with(text); }
+
+    // False where a continued line begins with a character beyond ASCII.
+    bool skip_text(char quote) {
+        const std::string three(3, quote);
+        const bool lines = at(three);
+        for (int n = lines ? 3 : 1; n > 0; --n) step();
+        while (i_ < source_.size()) {
+            if (source_[i_] == '\\' && quote == '"') {
+                step();
+                if (!lines) {
+                    if (i_ < source_.size()) step();
+                } else if (!skip_continuation()) {
+                    return false;
+                }
+            } else if (lines ? at(three) : source_[i_] == quote) {
+                // The last three of up to five quotes end a text of several lines.
+                for (int n = lines ? 5 : 1; n > 0 && i_ < source_.size() && source_[i_] == quote; --n) step();
+                return true;
+            } else if (!lines && source_[i_] == '\n') {
+                return true;  // an error, which toml++ reports
+            } else {
+                step();
+            }
+        }
+        return true;
+    }
+
+    // What follows a backslash in a text of several lines: an escape, or a line break with space around it.
+    bool skip_continuation() {
+        const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+        if (i_ < source_.size() && !space(source_[i_])) {
+            if (static_cast<unsigned char>(source_[i_]) > 0x7F) return false;
+            step();
+            return true;
+        }
+        while (i_ < source_.size() && space(source_[i_])) step();
+        return i_ == source_.size() || static_cast<unsigned char>(source_[i_]) <= 0x7F;
+    }
+
+    std::string_view source_;
+    std::size_t i_ = 0;
+    Position at_{1, 1};
+};
+
 }  // namespace
 
 std::variant<Node, SyntaxError> read_toml(std::string_view source) {
+    if (const auto at = AsciiCheck(source).offender()) {
+        return SyntaxError{*at, "a character beyond ASCII outside quotes",
+                           "texts stand between plain quotes, \"like this\", not typographic ones"};
+    }
     try {
         const toml::table table = toml::parse(source);
         Node root = convert(table);

@@ -80,6 +80,26 @@ format = "json"
     CHECK(config.log.format == memoir::telemetry::Format::json);
 }
 
+TEST_CASE("texts beyond ASCII are read from every form of text that TOML has") {
+    const ConfigFolder folder;
+    const char* const lines[]{
+        "model = \"é “ü”\"",
+        "model = 'é “ü”'",
+        "model = \"\"\"é “ü”\"\"\"",
+        "model = '''é “ü”'''  # é",
+        "model = \"\"\"\\\n   \\u00e9 “ü”\"\"\" # ü",
+        "\"model\" = \"\\u00e9 \\u201cü\\u201d\"",
+    };
+    for (const char* line : lines) {
+        const auto loaded = folder.load("[embedding]\n" + std::string(line) + "\n");
+        INFO(line << "\n" << all(loaded.problems));
+        REQUIRE(loaded.problems.empty());
+        CHECK(loaded.config.embedding.model == "é “ü”");
+    }
+    CHECK(folder.load("[embedding]\nmodel = \"\"\"é\"\"\"\"\" # ü\n").config.embedding.model == "é\"\"");
+    CHECK(folder.load("\xEF\xBB\xBF[embedding]\nmodel = \"x\"\n").config.embedding.model == "x");
+}
+
 TEST_CASE("JSON has the same keys as TOML") {
     const ConfigFolder folder;
     const auto toml = folder.load(
