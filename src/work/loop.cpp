@@ -39,6 +39,7 @@ void Loop::run() {
                                {{"worker", lane_ + "." + std::to_string(number_)},
                                 {"error", std::string(typeid(error).name())}});
             batch.reset();
+            if (!context_.held.holds_suspect()) context_.lanes.suspect_settled();
             context_.let_go();
         }
     }

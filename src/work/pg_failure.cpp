@@ -15,6 +15,9 @@ bool passes_by_itself(const pg::Error& error) {
 
 Failure to_failure(const pg::Error& error) {
     const std::string reason = std::string("postgres: ") + error.what();
+    // A stop of ours, not the server's: drain, deadline or a lost lease; the run knows which.
+    if (error.error_class() == pg::ErrorClass::cancelled && error.sqlstate().empty())
+        return {FailureType::cancelled, reason};
     switch (error.error_class()) {
         case pg::ErrorClass::connection:
         case pg::ErrorClass::resources:

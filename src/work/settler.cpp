@@ -150,6 +150,7 @@ bool Settler::repeat(Do&& attempt) {
         try {
             if (attempt()) return true;
         } catch (const pg::Error& error) {
+            if (context_.abandon.stop_requested()) return false;
             if (!passes_by_itself(error) && !dynamic_cast<const pg::UnknownOutcome*>(&error)) throw;
             context_.log.debug("memoir.worker.complete_failed", "a settle is tried again",
                                {{"error", std::string(error.what())}});

@@ -1,0 +1,62 @@
+#pragma once
+// The backends of one process and the stages on top of them, built from the configuration: who fills
+// work::Registry. Everything a stage refers to lives here. Thread safety: construction on one thread; then
+// all of it.
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.hpp"
+#include "http/client.hpp"
+#include "model/embedder.hpp"
+#include "pg/pool.hpp"
+#include "stages/embed.hpp"
+#include "telemetry/log.hpp"
+#include "vector/index.hpp"
+#include "work/stage.hpp"
+
+namespace memoir::app {
+
+class Backends {
+  public:
+    // Loads models where a kind served here needs them. Throws StartError for what can never work.
+    Backends(const config::Config& config, pg::Pool& pool, telemetry::Log& log);
+
+    // Prepares the index and tries every endpoint once. What is away stays away: its breaker is open.
+    // Throws StartError for what can never work.
+    void prepare(const std::stop_token& stop);
+    // The entries of the kinds that are served here.
+    work::Registry registry() const;
+    // Kinds of the lanes that are left alone, and why: "extract: no [extraction] section".
+    struct Unserved {
+        std::string kind, reason;
+    };
+    const std::vector<Unserved>& unserved() const { return unserved_; }
+    const std::vector<endpoint::Endpoint*>& endpoints() const { return endpoints_; }
+    // From now on open breakers are probed when they are due, each on a thread of its own: one that hangs
+    // holds up none of the others.
+    void watch();
+    void unwatch() { probers_.clear(); }
+
+  private:
+    bool in_a_lane(const std::string& kind) const;
+    void add_embed();
+    void add_graph_kinds();
+    void add_unbuilt();
+
+    const config::Config& config_;
+    pg::Pool& pool_;
+    telemetry::Log& log_;
+    http::Client http_;
+    std::unique_ptr<model::Embedder> embedder_;
+    std::unique_ptr<vector::Index> index_;
+    std::unique_ptr<stages::Embed> embed_;
+    std::vector<endpoint::Endpoint*> endpoints_;
+    work::Registry registry_;
+    std::vector<Unserved> unserved_;
+    std::vector<std::jthread> probers_;  // last: joined before what they probe goes
+};
+
+}  // namespace memoir::app

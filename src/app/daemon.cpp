@@ -1,0 +1,385 @@
+#include "app/daemon.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/pause.hpp"
+#include "base/random_id.hpp"
+#include "endpoint/endpoint.hpp"
+#include "memory/staging.hpp"
+#include "pg/listener.hpp"
+#include "queue/hosts.hpp"
+#include "queue/probe.hpp"
+#include "schema/schema.hpp"
+#include "service/signals.hpp"
+#include "work/retry.hpp"
+
+namespace memoir::app {
+
+namespace {
+
+using telemetry::Field;
+
+constexpr Milliseconds tick_interval{1'000};
+// While waiting for the database or draining: how far ahead systemd is told, renewed with every try.
+constexpr Milliseconds start_extension{60'000};
+constexpr Milliseconds first_reconnect{250}, longest_reconnect{5'000};
+// --until-idle gives up when nothing could be done for so long (interface.md).
+constexpr Milliseconds idle_patience{60'000};
+// Past the drain's own time-out: cancelling, releasing, stopping threads.
+constexpr Milliseconds drain_slack{20'000};
+constexpr Milliseconds flush_wait{2'000};
+
+std::string machine_name() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    std::string host = name[0] ? name : "localhost";
+    // Separators of claimed_by.
+    for (auto& character : host)
+        if (character == '/' || character == ':') character = '-';
+    return host;
+}
+
+std::string join(const std::vector<std::string>& list) {
+    std::string text;
+    for (const auto& item : list) text += (text.empty() ? "" : ", ") + item;
+    return text;
+}
+
+}  // namespace
+
+Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog& log)
+    : config_(std::move(config)), options_(std::move(options)), log_(log) {
+    if (config_.worker.host.empty()) config_.worker.host = machine_name();
+}
+
+Daemon::~Daemon() = default;
+
+int Daemon::run() {
+    boost::asio::io_context control(1);
+    service::Signals signals(control, {.drain = [this] { stop_.request_stop(); },
+                                       .abort =
+                                           [this] {
+                                               stop_.request_stop();
+                                               hurry_.request_stop();
+                                           },
+                                       .reload = [this] { reload(); },
+                                       .status = [this] { report_status(); }});
+    boost::asio::steady_timer timer(control);
+    std::function<void()> arm = [&] {
+        timer.expires_after(tick_interval);
+        timer.async_wait([&](const boost::system::error_code& error) {
+            if (error) return;
+            tick();
+            arm();
+        });
+    };
+    arm();
+    std::jthread work([&] {
+        body();
+        boost::asio::post(control, [&] { control.stop(); });
+    });
+    control.run();
+    work.join();
+    log_.info("memoir.worker.exited", "memoird ends", {{"exit_code", static_cast<std::int64_t>(code_)}});
+    log_.flush(flush_wait);
+    return code_;
+}
+
+void Daemon::body() {
+    try {
+        auto connection = reach_database();
+        if (connection) start(*connection);
+        connection.reset();
+        if (engine_) {
+            if (options_.until_idle) {
+                code_ = work_until_idle();
+            } else {
+                std::mutex mutex;
+                std::condition_variable_any condition;
+                std::unique_lock lock(mutex);
+                condition.wait(lock, stop_.get_token(), [] { return false; });
+            }
+            drain();
+        }
+    } catch (const StartError& error) {
+        log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
+        notifier_.status("cannot start: " + error.problem());
+        code_ = exit_config;
+    } catch (const std::exception& error) {
+        // The edge of the process: nothing is known about it but its type.
+        const auto* failure = dynamic_cast<const pg::Error*>(&error);
+        log_.error("memoir.worker.aborted", "an unexpected error ends memoird",
+                   {{"error", failure ? std::string(error.what()) : std::string(typeid(error).name())}});
+        code_ = exit_unexpected;
+    }
+}
+
+pg::ConnectOptions Daemon::connect_options(const char* name) const {
+    pg::ConnectOptions options;
+    options.conninfo = config_.database.url.reveal();
+    options.application_name = name;
+    options.statement_timeout = config_.database.statement_timeout;
+    return options;
+}
+
+// Waits for as long as it takes; with --until-idle a minute.
+std::unique_ptr<pg::Connection> Daemon::reach_database() {
+    const auto begun = Steady::now();
+    std::string told;
+    for (int attempt = 1; !stopping(); ++attempt) {
+        try {
+            return pg::Connection::connect(connect_options("memoird"), stop_.get_token());
+        } catch (const pg::Error& error) {
+            if (stopping()) break;
+            if (told != error.what()) {
+                told = error.what();
+                const bool refused = error.error_class() == pg::ErrorClass::permission;
+                log_.warning(
+                    "memoir.database.down", "waiting for the database",
+                    {{"error", told},
+                     {"hint", std::string(refused ? "check the user and password in database.url"
+                                                  : "check database.url, and that PostgreSQL runs")}});
+            }
+            notifier_.status("waiting for the database: " + told);
+            notifier_.extend_timeout(start_extension);
+            if (options_.until_idle && Steady::now() - begun > idle_patience) {
+                code_ = exit_unavailable;
+                break;
+            }
+            pause(work::back_off(attempt, first_reconnect, longest_reconnect, random_unit()),
+                  stop_.get_token());
+        }
+    }
+    return nullptr;
+}
+
+void Daemon::start(pg::Connection& connection) {
+    const auto additions = schema::check(connection, config_.database.schema);
+    for (const auto& line : schema::advice(additions))
+        log_.info("memoir.schema.advice", line, {{"hint", std::string("memoirctl schema apply")}});
+    has_hosts_ = additions.hosts;
+    if (!config_.graph && !config_.worker.leave_graph_absent &&
+        memory::any_staged(connection, config_.database.schema))
+        warn_about(
+            "staged triples wait for a graph, and no [graph] is configured: synthesize jobs will be "
+            "completed "
+            "as no-ops",
+            "configure [graph], or set worker.graph_absent = \"leave\" where another host has one");
+
+    pool_ = std::make_unique<pg::Pool>(
+        connect_options("memoird"), config_.database.pool,
+        pg::Pool::Observer{[this](const pg::Error& error) {
+                               log_.error("memoir.database.down", "the database is away; work waits for it",
+                                          {{"error", std::string(error.what())}});
+                           },
+                           [this] { log_.info("memoir.database.up", "the database answers"); }});
+    backends_ = std::make_unique<Backends>(config_, *pool_, log_);
+    for (const auto& [kind, reason] : backends_->unserved())
+        log_.warning("memoir.worker.kind_unserved", "jobs of a kind are left alone here",
+                     {{"kind", kind}, {"reason", reason}});
+    notifier_.status("trying the backends");
+    backends_->prepare(stop_.get_token());
+    if (stopping()) return;
+
+    work::EngineSettings settings;
+    settings.options = config_.worker;
+    settings.schema = config_.database.schema;
+    settings.host = config_.worker.host;
+    settings.indexed = additions.pending_index;
+    settings.pauses = additions.pauses;
+    settings.database = connect_options("memoird keeper");
+    // A heartbeat that is not answered well inside the lease is as good as none.
+    settings.database.statement_timeout =
+        std::min(settings.database.statement_timeout, std::max(config_.worker.lease / 6, Milliseconds(250)));
+    settings.database.connect_timeout = settings.database.statement_timeout;
+    if (has_hosts_) settings.heartbeat_extra = [this](const std::string& nonce) { return host_row(nonce); };
+    engine_ = std::make_unique<work::Engine>(std::move(settings), backends_->registry(), *pool_, log_);
+    for (auto* endpoint : backends_->endpoints()) endpoint->on_change([this] { engine_->poke(); });
+    engine_->start();
+    if (config_.worker.listen && additions.notify) listen();
+    backends_->watch();
+    log_.info("memoir.worker.started", "memoird is ready",
+              {{"version", std::string(MEMOIRD_VERSION)},
+               {"process", engine_->process()},
+               {"schema", config_.database.schema},
+               {"kinds", join(engine_->kinds())}});
+    {
+        std::lock_guard lock(mutex_);
+        started_ = true;
+    }
+    notifier_.ready(status_line());
+}
+
+void Daemon::listen() {
+    auto options = connect_options("memoird listener");
+    if (!config_.database.listen_url.empty()) options.conninfo = config_.database.listen_url.reveal();
+    pg::Listener::Callbacks callbacks;
+    callbacks.on_notification = [this](const std::string& payload) { engine_->wake(payload); };
+    callbacks.missed = [this] { engine_->wake(""); };
+    callbacks.on_state = [this](pg::Listener::State state, const std::optional<pg::Error>&) {
+        if (state == pg::Listener::State::not_working)
+            warn_about("LISTEN delivers nothing here (a transaction pooler?): polling instead",
+                       "set database.listen_url to a direct connection");
+    };
+    listener_ = std::make_unique<pg::Listener>(options, schema::channel(config_.database.schema), callbacks);
+}
+
+int Daemon::work_until_idle() {
+    auto useful = Steady::now();
+    auto answered = useful;
+    std::uint64_t before = 0;
+    while (!stopping()) {
+        try {
+            const auto left = engine_->remaining();
+            answered = Steady::now();
+            if (left.none()) return engine_->tally().failed > 0 ? exit_unexpected : exit_ok;
+            const auto& tally = engine_->tally();
+            const auto done = tally.succeeded + tally.retried + tally.failed;
+            bool all_behind_breakers = !left.ours;
+            const auto registry = backends_->registry();
+            for (const auto& [kind, waiting] : left.kinds) {
+                bool open = false;
+                for (const auto* endpoint : registry.at(kind).needs) open |= !endpoint->allows_claims();
+                all_behind_breakers &= open;
+            }
+            if (!all_behind_breakers || done != before) useful = answered;
+            before = done;
+        } catch (const pg::Error&) {
+            // Counted as not answered.
+        }
+        const auto now = Steady::now();
+        if (now - answered > idle_patience || now - useful > idle_patience) {
+            log_.error("memoir.worker.aborted", "nothing could be done for a minute; --until-idle gives up",
+                       {{"reason", std::string(now - answered > idle_patience
+                                                   ? "the database does not answer"
+                                                   : "every row left waits for a backend that is away")}});
+            return exit_unavailable;
+        }
+        pause(std::min(config_.worker.poll_interval, Milliseconds(250)), stop_.get_token());
+    }
+    return exit_ok;
+}
+
+void Daemon::drain() {
+    {
+        std::lock_guard lock(mutex_);
+        draining_ = true;
+    }
+    notifier_.stopping("draining", config_.worker.drain_timeout + drain_slack);
+    backends_->unwatch();
+    listener_.reset();
+    const auto drained = engine_->drain(hurry_.get_token());
+    if (has_hosts_) {
+        try {
+            auto lease = pool_->acquire({}, Milliseconds(1'000));
+            const auto statement = queue::delete_host(config_.database.schema, engine_->nonce());
+            lease->exec(statement.sql, statement.params);
+        } catch (const pg::Error&) {
+            // It disappears by itself after a day; nobody takes it for alive without a heartbeat.
+        }
+    }
+    const auto outcome = drained == work::Engine::Drained::finished ? "drained" : "timeout";
+    log_.info("memoir.worker.shutdown",
+              drained == work::Engine::Drained::finished ? "drained: everything that ran was finished"
+                                                         : "what still ran was handed back",
+              {{"outcome", std::string(outcome)},
+               {"succeeded", static_cast<std::int64_t>(engine_->tally().succeeded)},
+               {"released", static_cast<std::int64_t>(engine_->tally().released)}});
+    if (drained == work::Engine::Drained::stuck) {
+        // A thread does not come back from a call that cannot be cancelled; its rows are handed back.
+        log_.flush(flush_wait);
+        _exit(code_);
+    }
+}
+
+void Daemon::reload() {
+    if (!options_.reload) return;
+    notifier_.reloading();
+    auto loaded = options_.reload();
+    if (!loaded.problems.empty()) {
+        for (const auto& problem : loaded.problems)
+            log_.error("memoir.config.rejected", "the new configuration is not used: " + problem.text,
+                       {{"where", problem.where}, {"hint", problem.hint}});
+    } else {
+        log_.set_level(loaded.config.log.level);
+        log_.info("memoir.config.reloaded", "configuration read again");
+    }
+    notifier_.reloaded(status_line());
+}
+
+void Daemon::tick() {
+    bool running = false;
+    {
+        std::lock_guard lock(mutex_);
+        running = started_ && !draining_;
+    }
+    if (running) {
+        notifier_.status(status_line());
+        if (engine_->stuck() > 0) return;  // no watchdog: systemd restarts what no cancel reaches
+    }
+    notifier_.watchdog();
+}
+
+std::string Daemon::status_line() const {
+    if (!engine_) return "starting";
+    const auto& tally = engine_->tally();
+    std::string line = std::to_string(engine_->in_hand()) + " in hand, " + std::to_string(tally.succeeded) +
+                       " done, " + std::to_string(tally.failed) + " failed";
+    for (const auto* endpoint : backends_->endpoints()) {
+        const auto state = endpoint->snapshot();
+        if (state.state != endpoint::State::closed)
+            line += "; " + state.name + " " + std::string(to_string(state.state)) + ": " + state.reason;
+    }
+    return line;
+}
+
+void Daemon::report_status() {
+    std::vector<Field> fields;
+    {
+        std::lock_guard lock(mutex_);
+        if (!started_) return;
+    }
+    const auto& tally = engine_->tally();
+    const auto add = [&](std::string_view key, std::uint64_t value) {
+        fields.push_back({key, static_cast<std::int64_t>(value)});
+    };
+    add("in_hand", engine_->in_hand());
+    add("claimed", tally.claimed);
+    add("succeeded", tally.succeeded);
+    add("retried", tally.retried);
+    add("failed", tally.failed);
+    add("parked", tally.parked);
+    add("released", tally.released);
+    add("recovered", tally.recovered);
+    log_.info("memoir.worker.status", status_line(), std::move(fields));
+    for (const auto& activity : engine_->activities())
+        log_.info("memoir.worker.status", "a loop at work",
+                  {{"worker", activity.worker},
+                   {"kind", activity.kind},
+                   {"jobs", static_cast<std::int64_t>(activity.jobs)},
+                   {"since_ms", static_cast<std::int64_t>(activity.since.count())}});
+}
+
+void Daemon::warn_about(const std::string& problem, const std::string& hint) {
+    log_.warning("memoir.worker.advice", problem, {{"hint", hint}});
+}
+
+pg::Segment Daemon::host_row(const std::string& nonce) const {
+    std::vector<endpoint::Snapshot> snapshots;
+    for (const auto* endpoint : backends_->endpoints()) snapshots.push_back(endpoint->snapshot());
+    queue::Host host;
+    host.nonce = nonce;
+    host.host = config_.worker.host;
+    host.pid = getpid();
+    host.version = MEMOIRD_VERSION;
+    host.kinds = engine_ ? engine_->kinds() : std::vector<std::string>{};
+    host.endpoints = queue::endpoints_json(snapshots);
+    return {queue::upsert_host(config_.database.schema, host),
+            queue::delete_unseen_hosts(config_.database.schema)};
+}
+
+}  // namespace memoir::app

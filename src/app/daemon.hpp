@@ -1,0 +1,75 @@
+#pragma once
+// One run of memoird: start → ready → drain → exit.
+//
+// Threads: the caller's is the control thread; it runs an io_context with signals, timers and the watchdog
+// and never blocks. A second one starts everything, waits, and drains. The engine has its own. Errors end as
+// an exit code. Thread safety: run() once, on one thread.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include "app/backends.hpp"
+#include "config/config.hpp"
+#include "pg/pool.hpp"
+#include "service/notify.hpp"
+#include "telemetry/open_log.hpp"
+#include "work/engine.hpp"
+
+namespace memoir::pg {
+class Listener;
+}
+
+namespace memoir::app {
+
+// Exit codes that scripts rely on (sysexits.h where there is a name).
+enum ExitCode { exit_ok = 0, exit_unexpected = 1, exit_usage = 64, exit_unavailable = 69, exit_config = 78 };
+
+struct DaemonOptions {
+    bool until_idle = false;
+    // Reads the configuration again (SIGHUP).
+    std::function<config::Loaded()> reload;
+};
+
+class Daemon {
+  public:
+    Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog& log);
+    ~Daemon();
+    int run();
+
+  private:
+    void body();
+    std::unique_ptr<pg::Connection> reach_database();
+    void start(pg::Connection& connection);
+    void listen();
+    int work_until_idle();
+    void drain();
+    void reload();
+    void tick();  // control thread, once a second
+    std::string status_line() const;
+    void report_status();
+    void warn_about(const std::string& problem, const std::string& hint);
+    pg::Segment host_row(const std::string& nonce) const;
+    pg::ConnectOptions connect_options(const char* name) const;
+    bool stopping() const { return stop_.stop_requested(); }
+
+    config::Config config_;
+    const DaemonOptions options_;
+    telemetry::SinkLog& log_;
+    service::Notifier notifier_;
+    std::stop_source stop_, hurry_;
+    bool has_hosts_ = false;
+    std::unique_ptr<pg::Pool> pool_;
+    std::unique_ptr<Backends> backends_;
+    std::unique_ptr<work::Engine> engine_;
+    std::unique_ptr<pg::Listener> listener_;
+    mutable std::mutex
+        mutex_;  // guards started_ and draining_, for the control thread's view of the members above
+    bool started_ = false, draining_ = false;
+    int code_ = exit_ok;
+};
+
+}  // namespace memoir::app
