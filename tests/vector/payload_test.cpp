@@ -150,7 +150,7 @@ TEST_CASE("half a million levels of nesting are no danger") {
     CHECK(left_of("{\"deep\":" + open) == json::object());
 }
 
-TEST_CASE("a megabyte of metadata is handled in well under a second") {
+TEST_CASE("a megabyte of metadata does not make it slow") {
     std::string metadata = "{";
     for (int i = 0; metadata.size() < 1'000'000; ++i)
         metadata +=
