@@ -14,8 +14,9 @@ namespace memoir::memory {
 struct NewMemory {
     std::string agent_id, org_id, user_id;
     std::string content;
-    std::string metadata = "{}";          // JSON text
-    std::optional<std::string> event_at;  // anything PostgreSQL reads as a timestamptz; UTC unless it says
+    std::string metadata = "{}";  // JSON text
+    std::optional<std::string> event_at =
+        {};  // anything PostgreSQL reads as a timestamptz; UTC unless it says
 };
 
 // What is enqueued beside `embed`: the writer's configuration decides (contract, "What jobs carry").

@@ -33,7 +33,7 @@ struct JobRow {
 
 struct JobFilter {
     std::optional<JobState> state = JobState::failed;  // none: every state
-    std::optional<std::string> kind;
+    std::optional<std::string> kind = {};
     int limit = 50;
 };
 // Failed ones newest first (updated_at), the others oldest first (created_at).
