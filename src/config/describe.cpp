@@ -178,7 +178,7 @@ class Man {
             "`memoird --check-config` reports every problem of a file with its line and column; `memoird "
             "--print-config` shows the effective values and where each one comes from. After `systemctl "
             "reload` "
-            "memoird applies the keys that say so here; it names the others in its log and keeps their old "
+            "memoird applies the reloadable keys; it names the others in its log and keeps their old "
             "values.");
         for (const Section& section : sections()) {
             heading("[" + std::string(section.name == "lanes.*" ? "lanes.NAME" : section.name) + "]");

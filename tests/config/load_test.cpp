@@ -381,3 +381,15 @@ TEST_CASE("addresses that may be listened on") {
         CHECK(folder.load("").problems.size() == 1);
     }
 }
+
+TEST_CASE("without a replacement the process's own environment is read") {
+    REQUIRE(setenv("MEMOIRD_WORKER_MAX_ATTEMPTS", "7", 1) == 0);
+    REQUIRE(setenv("MEMOIRD_LANES_ONLY_KINDS", "embed", 1) == 0);
+    const auto loaded = memoir::config::load({});
+    unsetenv("MEMOIRD_WORKER_MAX_ATTEMPTS");
+    unsetenv("MEMOIRD_LANES_ONLY_KINDS");
+    INFO(all(loaded.problems));
+    REQUIRE(loaded.problems.empty());
+    CHECK(loaded.config.worker.max_attempts == 7);
+    CHECK(loaded.config.worker.lanes == std::vector<LaneOptions>{{"only", {"embed"}, 1, 1}});
+}
