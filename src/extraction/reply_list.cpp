@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 4> tags = {"think", "thinking", "thought"
 
 // Each parse that fails costs what it read, and is tried again from the next brace. Honest replies stay below
 // 3 × their length; a text built to make every brace fail late is given up.
-constexpr std::size_t work_per_byte = 32;
+constexpr std::size_t work_per_byte = 8;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
