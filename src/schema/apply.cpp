@@ -87,10 +87,12 @@ std::string drop_index(const std::string& schema, std::string_view name) {
     return "drop index concurrently if exists " + pg::qualified(schema, name);
 }
 
-// One line a statement: its first.
+// One line a statement: its beginning.
 std::string headline(const std::string& sql) {
-    const auto first = sql.substr(0, sql.find('\n'));
-    return first.ends_with(" (") ? first.substr(0, first.size() - 2) : first;
+    constexpr std::size_t longest = 100;
+    auto first = sql.substr(0, sql.find('\n'));
+    if (first.ends_with(" (")) first.resize(first.size() - 2);
+    return first.size() <= longest ? first : first.substr(0, longest) + " …";
 }
 
 // Statements that refuse to run inside a transaction; so their limits are session settings, taken back after.

@@ -1,0 +1,59 @@
+#include "ctl/jobs.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "queue/job.hpp"
+
+namespace memoir::ctl {
+
+nlohmann::json job_json(const queue::JobRow& job) {
+    nlohmann::json json{{"id", job.id},
+                        {"source_pid", job.source_pid},
+                        {"kind", job.kind},
+                        {"state", queue::to_string(job.state)},
+                        {"attempts", job.attempts},
+                        {"failure_reason", nullptr},
+                        {"claimed_by", nullptr},
+                        {"created_at", job.created_at},
+                        {"updated_at", job.updated_at},
+                        {"age_seconds", job.age}};
+    if (job.failure_reason) json["failure_reason"] = *job.failure_reason;
+    if (job.claimed_by) json["claimed_by"] = *job.claimed_by;
+    if (job.due_at) json["due_at"] = *job.due_at;
+    if (job.suspect()) json["suspect"] = true;
+    return json;
+}
+
+std::int64_t job_id(const Arguments& arguments) {
+    if (arguments.rest().size() != 1) throw Usage("give the ID of one job");
+    return parse_integer(arguments.rest()[0], "ID", 1);
+}
+
+queue::JobRow need_job(Context& context, std::int64_t id) {
+    if (auto job = queue::find_job(context.database(), context.schema(), id)) return *std::move(job);
+    throw NotFound("there is no job " + std::to_string(id) + ": it is done, or it went with its memory");
+}
+
+std::optional<std::string> kind_option(const Arguments& arguments) {
+    auto kind = arguments.get("kind");
+    if (!kind || std::find(queue::all_kinds.begin(), queue::all_kinds.end(), *kind) != queue::all_kinds.end())
+        return kind;
+    std::string known;
+    for (const auto each : queue::all_kinds) known += (known.empty() ? "" : ", ") + std::string(each);
+    throw Usage("--kind must be one of " + known);
+}
+
+std::optional<queue::JobState> state_option(const Arguments& arguments, queue::JobState fallback) {
+    const auto text = arguments.get("state");
+    if (!text) return fallback;
+    if (*text == "all") return std::nullopt;
+    if (const auto state = queue::parse_job_state(*text)) return state;
+    throw Usage("--state must be one of pending, parked, claimed, failed, all");
+}
+
+std::vector<telemetry::Field> job_fields(const queue::JobRow& job) {
+    return {{"job_id", job.id}, {"kind", job.kind}, {"source_pid", job.source_pid}};
+}
+
+}  // namespace memoir::ctl

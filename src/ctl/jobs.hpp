@@ -1,0 +1,26 @@
+#pragma once
+// What the `jobs` commands share. Thread safety: functions.
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "ctl/command.hpp"
+#include "ctl/context.hpp"
+#include "queue/admin.hpp"
+
+namespace memoir::ctl {
+
+nlohmann::json job_json(const queue::JobRow& job);
+// The ID that must be the only thing beside options. Throws Usage.
+std::int64_t job_id(const Arguments& arguments);
+// Throws NotFound where there is no such row.
+queue::JobRow need_job(Context& context, std::int64_t id);
+// --kind, one of the contract's. Throws Usage.
+std::optional<std::string> kind_option(const Arguments& arguments);
+// --state, or `fallback`; `all` is none. Throws Usage.
+std::optional<queue::JobState> state_option(const Arguments& arguments, queue::JobState fallback);
+// What a finished job was, for events: no reason, no content.
+std::vector<telemetry::Field> job_fields(const queue::JobRow& job);
+
+}  // namespace memoir::ctl

@@ -1,0 +1,29 @@
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "ctl/cli.hpp"
+#include "ctl/commands.hpp"
+#include "ctl/jobs.hpp"
+
+namespace memoir::ctl {
+namespace {
+
+int run(Context& context, const Arguments& arguments) {
+    const queue::JobFilter filter{state_option(arguments, queue::JobState::pending), kind_option(arguments)};
+    const auto count = queue::count_jobs(context.database(), context.schema(), filter);
+    context.print({{"count", count}}, [&](std::ostream& out) { out << count << '\n'; });
+    return ok;
+}
+
+}  // namespace
+
+Command jobs_count_command() {
+    return {"jobs count",
+            "",
+            "count jobs exactly, pending ones unless --state says otherwise",
+            {{"state", "S", "pending (default), parked, claimed, failed, all"},
+             {"kind", "K", "of this kind only"}},
+            run};
+}
+
+}  // namespace memoir::ctl

@@ -1,0 +1,26 @@
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "ctl/cli.hpp"
+#include "ctl/commands.hpp"
+#include "ctl/context.hpp"
+
+namespace memoir::ctl {
+namespace {
+
+int run(Context& context, const Arguments& arguments) {
+    if (arguments.rest().size() != 1) throw Usage("give the name of one ROLE");
+    const auto lines = schema::grants(context.schema(), arguments.rest()[0]);
+    context.print({{"grants", lines}}, [&](std::ostream& out) {
+        for (const auto& line : lines) out << line << ";\n";
+    });
+    return ok;
+}
+
+}  // namespace
+
+Command schema_grants_command() {
+    return {"schema grants", "ROLE", "print the GRANT statements that a daemon's role needs", {}, run};
+}
+
+}  // namespace memoir::ctl
