@@ -56,7 +56,8 @@ class Embed::Write : public work::Effects {
         for (const auto member : members)
             if (points_[member] && seen.emplace(points_[member]->pid, member).second)
                 points.push_back(*points_[member]);
-        written_ = true;
+        // The postgres backend writes in the transaction alone: what rolls back leaves nothing behind.
+        written_ = stage_.index_.endpoint() != nullptr;
         effect_ = points.empty() ? pg::Effect() : stage_.index_.write(points, stop);
     }
 

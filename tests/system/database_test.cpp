@@ -48,7 +48,7 @@ void slow_down(EmbeddingDouble& embedder, std::chrono::milliseconds pause) {
 
 TEST_CASE(
     "PostgreSQL is restarted, fast and immediate, and what was lost of asynchronous commits is done again") {
-    Cluster cluster({.fsync = true});
+    Cluster cluster({.fsync = true, .config = {}});
     TestSchema schema(TestSchema::With::all, cluster);
     EmbeddingDouble embedder;
     count_effects(schema);
