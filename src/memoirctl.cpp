@@ -3,4 +3,6 @@
 
 #include "ctl/cli.hpp"
 
-int main(int argc, char** argv) { return memoir::ctl::run({argv + 1, argv + argc}, std::cout, std::cerr); }
+int main(int argc, char** argv) {
+    return memoir::ctl::run({argv + 1, argv + argc}, std::cout, std::cerr);
+}

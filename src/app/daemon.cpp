@@ -15,6 +15,7 @@
 #include "queue/probe.hpp"
 #include "schema/schema.hpp"
 #include "service/signals.hpp"
+#include "work/pg_failure.hpp"
 #include "work/retry.hpp"
 
 namespace memoir::app {
@@ -91,9 +92,21 @@ int Daemon::run() {
 
 void Daemon::body() {
     try {
-        auto connection = reach_database();
-        if (connection) start(*connection);
-        connection.reset();
+        while (!engine_ && !stopping() && code_ == exit_ok) {
+            const auto connection = reach_database();
+            if (!connection) break;
+            try {
+                start(*connection);
+            } catch (const pg::Error& error) {
+                // Lost again before everything stood: from the beginning.
+                if (!work::passes_by_itself(error) && !stopping()) throw;
+                log_.warning("memoir.database.down", "the database went away during the start",
+                             {{"error", std::string(error.what())}});
+                backends_.reset();
+                pool_.reset();
+                pause(first_reconnect, stop_.get_token());
+            }
+        }
         if (engine_) {
             if (options_.until_idle) {
                 code_ = work_until_idle();

@@ -1,4 +1,5 @@
-// libFuzzer target over everything that reads a model's reply. A find is a crash, a sanitizer's report, a time-out or a fact that cannot be stored.
+// libFuzzer target over everything that reads a model's reply. A find is a crash, a sanitizer's report, a
+// time-out or a fact that cannot be stored.
 
 #include <cstdint>
 #include <cstdlib>

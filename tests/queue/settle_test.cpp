@@ -102,7 +102,8 @@ TEST_CASE("a parked row is claimed by exactly parked, its claimed_at 60 s before
     run(schema, park(schema.name(), std::span(&park_row, 1)));
     CHECK(state(schema, row.id) == "claimed/parked/1/HTTP 500");
     const auto ahead = schema.number(
-        "select (extract(epoch from claimed_at - clock_timestamp()) * 1000)::bigint from $schema.memory_jobs where id "
+        "select (extract(epoch from claimed_at - clock_timestamp()) * 1000)::bigint from $schema.memory_jobs "
+        "where id "
         "= $1",
         pg::Params().add(row.id));
     CHECK(ahead > 25'000);

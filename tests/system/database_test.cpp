@@ -77,10 +77,9 @@ TEST_CASE("connections are terminated at random, during a drain too, and nothing
     count_effects(schema);
     fill(schema, 3'000);
     slow_down(embedder, std::chrono::milliseconds(3));
-    std::atomic<bool> over = false;
-    std::jthread terminator([&] {
+    std::jthread terminator([&](const std::stop_token& over) {
         auto connection = schema.connect();
-        while (!over) {
+        while (!over.stop_requested()) {
             connection->exec(
                 "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity where "
                 "application_name "
@@ -91,12 +90,13 @@ TEST_CASE("connections are terminated at random, during a drain too, and nothing
     for (int run = 0; run < 3; ++run) {
         Memoird memoird(schema, embedder, {.settings = quick(embed_lane(4, 8))});
         const auto before = embedder.texts();
+        INFO(memoird.log().substr(0, 4'000));
         REQUIRE(eventually([&] { return embedder.texts() > before + 300; }));
         CHECK(memoird.stop() == 0);
         CHECK(schema.number("select count(*) from $schema.memory_jobs where claimed_by like 'memoird/%'") ==
               0);
     }
-    over = true;
+    terminator.request_stop();
     terminator.join();
     Memoird last(schema, embedder, {.settings = quick(embed_lane(4, 8)), .arguments = {"--until-idle"}});
     CHECK(last.process().wait(std::chrono::minutes(3)) == 0);
