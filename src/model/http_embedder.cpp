@@ -36,8 +36,10 @@ HttpEmbedder::HttpEmbedder(EmbeddingOptions options, std::unique_ptr<EmbeddingPr
       client_(client),
       endpoint_(
           {role, 0, "embedding.url, embedding.api_key_file"},
-          [this](endpoint::Nature, std::stop_token stop) { exchange(std::span(&probe_word, 1), stop); }, log,
-          clock) {}
+          [this](endpoint::Nature, const std::stop_token& stop) {
+              exchange(std::span(&probe_word, 1), stop);
+          },
+          log, clock) {}
 
 std::vector<Embedding> HttpEmbedder::embed(std::span<const std::string> texts, std::stop_token stop) {
     std::vector<Embedding> vectors;

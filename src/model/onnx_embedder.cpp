@@ -87,7 +87,7 @@ std::vector<Embedding> OnnxEmbedder::embed(std::span<const std::string> texts, s
     const auto batches = plan_micro_batches(lengths, token_budget);
     std::vector<Embedding> vectors(texts.size());
     pool_.run(
-        batches.size(), [&](std::size_t index) { run(batches[index], ids, vectors); }, std::move(stop));
+        batches.size(), [&](std::size_t index) { run(batches[index], ids, vectors); }, stop);
     return vectors;
 }
 

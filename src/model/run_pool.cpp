@@ -20,14 +20,15 @@ struct RunPool::Call {
 
 RunPool::RunPool(int threads) {
     for (int i = 0; i < std::max(threads, 1); ++i)
-        threads_.emplace_back([this](std::stop_token stop) { loop(std::move(stop)); });
+        threads_.emplace_back([this](const std::stop_token& stop) { loop(stop); });
 }
 
 RunPool::~RunPool() {
     for (auto& thread : threads_) thread.request_stop();
 }
 
-void RunPool::run(std::size_t count, const std::function<void(std::size_t)>& work, std::stop_token stop) {
+void RunPool::run(std::size_t count, const std::function<void(std::size_t)>& work,
+                  const std::stop_token& stop) {
     if (stop.stop_requested()) throw Failure(FailureType::cancelled, "cancelled");
     if (count == 0) return;
     Call call{.work = work, .next = 0, .count = count};
@@ -48,7 +49,7 @@ void RunPool::abandon(Call& call) {
     std::erase(waiting_, &call);
 }
 
-void RunPool::loop(std::stop_token stop) {
+void RunPool::loop(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (work_.wait(lock, stop, [&] { return !waiting_.empty(); })) {
         Call& call = *waiting_.front();

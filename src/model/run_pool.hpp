@@ -24,7 +24,7 @@ class RunPool {
     // Calls work(0) … work(count - 1) on the pool's threads, begun in this order, and returns when all have
     // ended. After the first exception none is begun any more; it is thrown here when those under way have
     // ended. When `stop` is requested likewise, with Failure(cancelled).
-    void run(std::size_t count, const std::function<void(std::size_t)>& work, std::stop_token stop);
+    void run(std::size_t count, const std::function<void(std::size_t)>& work, const std::stop_token& stop);
 
     int threads() const { return static_cast<int>(threads_.size()); }
     // Calls that have work which nobody began.
@@ -35,7 +35,7 @@ class RunPool {
 
   private:
     struct Call;
-    void loop(std::stop_token stop);
+    void loop(const std::stop_token& stop);
     void abandon(Call& call);
 
     mutable std::mutex mutex_;
