@@ -53,7 +53,7 @@ std::string join(const std::vector<std::string>& list) {
 }  // namespace
 
 Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog& log)
-    : config_(std::move(config)), options_(std::move(options)), log_(log) {
+    : config_(std::move(config)), options_(std::move(options)), log_(log), observation_(log) {
     if (config_.worker.host.empty()) config_.worker.host = machine_name();
 }
 
@@ -69,6 +69,12 @@ int Daemon::run() {
                                            },
                                        .reload = [this] { reload(); },
                                        .status = [this] { report_status(); }});
+    try {
+        observation_.serve(control, config_.metrics);
+    } catch (const StartError& error) {
+        log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
+        return exit_config;
+    }
     boost::asio::steady_timer timer(control);
     std::function<void()> arm = [&] {
         timer.expires_after(tick_interval);
@@ -81,7 +87,10 @@ int Daemon::run() {
     arm();
     std::jthread work([&] {
         body();
-        boost::asio::post(control, [&] { control.stop(); });
+        boost::asio::post(control, [&] {
+            observation_.stop();
+            control.stop();
+        });
     });
     control.run();
     work.join();
@@ -210,7 +219,10 @@ void Daemon::start(pg::Connection& connection) {
         std::min(settings.database.statement_timeout, std::max(config_.worker.lease / 6, Milliseconds(250)));
     settings.database.connect_timeout = settings.database.statement_timeout;
     if (has_hosts_) settings.heartbeat_extra = [this](const std::string& nonce) { return host_row(nonce); };
-    engine_ = std::make_unique<work::Engine>(std::move(settings), backends_->registry(), *pool_, log_);
+    settings.tick = [this] { observation_.tick(*pool_, config_.database.schema); };
+    engine_ = std::make_unique<work::Engine>(std::move(settings), backends_->registry(), *pool_, log_,
+                                             observation_.observer());
+    observation_.watch(*engine_, *backends_, *pool_);
     for (auto* endpoint : backends_->endpoints()) endpoint->on_change([this] { engine_->poke(); });
     engine_->start();
     if (config_.worker.listen && additions.notify) listen();
@@ -282,6 +294,7 @@ void Daemon::drain() {
         std::lock_guard lock(mutex_);
         draining_ = true;
     }
+    observation_.draining();
     notifier_.stopping("draining", config_.worker.drain_timeout + drain_slack);
     backends_->unwatch();
     listener_.reset();

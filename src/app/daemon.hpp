@@ -13,6 +13,7 @@
 #include <stop_token>
 
 #include "app/backends.hpp"
+#include "app/observation.hpp"
 #include "config/config.hpp"
 #include "pg/pool.hpp"
 #include "service/notify.hpp"
@@ -60,6 +61,7 @@ class Daemon {
     const DaemonOptions options_;
     telemetry::SinkLog& log_;
     service::Notifier notifier_;
+    Observation observation_;
     std::stop_source stop_, hurry_;
     bool has_hosts_ = false;
     std::unique_ptr<pg::Pool> pool_;

@@ -36,6 +36,6 @@ struct Job {
 inline constexpr std::string_view suspect_prefix = "holder died: ";
 // claimed_by of a waiting job. The schema has no due time, and workers of the library would take a pending
 // row at once; their lease (60 s) brings a row with claimed_at = due − 60 s back on time.
-inline constexpr std::string_view parked = "parked";
+inline constexpr std::string_view parked_holder = "parked";
 
 }  // namespace memoir::queue

@@ -47,7 +47,7 @@ pg::Statement remaining(const std::string& schema, std::span<const std::string> 
                         const std::string& process) {
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
-    statement.params.array(kinds).add(process).add(parked);
+    statement.params.array(kinds).add(process).add(parked_holder);
     statement.sql =
         "select k.kind, exists (select from " + table +
         " where kind = k.kind and state = 'pending'), exists (select from " + table +

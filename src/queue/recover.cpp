@@ -50,7 +50,7 @@ std::vector<Returned> returned(const pg::Result& result) {
 pg::Statement unpark(const std::string& schema) {
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
-    statement.params.add(parked);
+    statement.params.add(parked_holder);
     statement.sql = "with c as materialized (select id from " + table +
                     " where state = 'claimed' and claimed_by = $1 and claimed_at <= clock_timestamp() - "
                     "interval '60 seconds' order by id for update skip locked) update " +
@@ -67,7 +67,7 @@ pg::Statement overdue(const std::string& schema, Milliseconds lease, Millisecond
     pg::Statement statement;
     statement.params.add(static_cast<std::int64_t>(lease.count()))
         .add(static_cast<std::int64_t>(foreign_lease.count()))
-        .add(parked)
+        .add(parked_holder)
         .add(memoird_prefix);
     statement.sql =
         "select id, kind, source_pid, claimed_by, " + position_us("claimed_at") + ", attempts from " +

@@ -74,7 +74,7 @@ pg::Statement park(const std::string& schema, std::span<const Park> rows) {
         attempts.push_back(row.attempts);
         reasons.push_back(row.reason);
     }
-    statement.params.array(delays).array(attempts).array(reasons).add(parked);
+    statement.params.array(delays).array(attempts).array(reasons).add(parked_holder);
     statement.sql =
         ours(table) + "update " + table +
         " j set claimed_by = $6, claimed_at = clock_timestamp() + p.delay * interval '1 millisecond' - "
@@ -145,7 +145,7 @@ Verdict resolve(Meant meant, const std::string& claimed_by, const std::optional<
     if (!row) return Verdict::over;
     if (row->state == "claimed" && row->claimed_by == claimed_by)
         return meant == Meant::checkpoint && row->payload_matches ? Verdict::done : Verdict::again;
-    if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked) return Verdict::done;
+    if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked_holder) return Verdict::done;
     if (meant == Meant::release && row->state == "pending") return Verdict::done;
     if (meant == Meant::fail && row->state == "failed") return Verdict::done;
     return Verdict::lost;

@@ -195,6 +195,12 @@ std::vector<Activity> Engine::activities() const {
     return list;
 }
 
+std::map<std::string, int> Engine::loops() const {
+    std::map<std::string, int> loops;
+    for (const auto& lane : state_->lane_options) loops[lane.name] = lane.loops;
+    return loops;
+}
+
 const Tally& Engine::tally() const {
     return state_->tally;
 }

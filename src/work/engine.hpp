@@ -67,6 +67,7 @@ class Engine {
     queue::Remaining remaining();
     std::vector<std::string> kinds() const;  // served here
     std::vector<Activity> activities() const;
+    std::map<std::string, int> loops() const;  // of each lane
     const Tally& tally() const;
     const std::string& nonce() const;
     std::string process() const;

@@ -56,6 +56,20 @@ std::vector<Index> take_returned(std::span<Claim> batch, std::vector<Index>& mem
     return taken;
 }
 
+// How a settle that turned out to stand is counted.
+std::string_view name(queue::Meant meant) {
+    switch (meant) {
+        case queue::Meant::park:
+            return "parked";
+        case queue::Meant::release:
+            return "released";
+        case queue::Meant::fail:
+            return "failed";
+        default:
+            return "completed";
+    }
+}
+
 bool contains(std::span<const std::string> list, const std::string& text) {
     return std::find(list.begin(), list.end(), text) != list.end();
 }
@@ -93,33 +107,31 @@ std::vector<telemetry::Field> job_fields(const Claim& claim) {
 // --- what became of them
 // -------------------------------------------------------------------------------------
 
+void Settler::ended(Claim& claim, std::string_view outcome, std::string_view failure) {
+    if (context_.tally.observer.ended)
+        context_.tally.observer.ended(
+            {claim.job().kind, outcome, failure, Milliseconds(claim.job().waited_ms), elapsed(claim)});
+    claim.settled();
+    if (claim.job().suspect) context_.lanes.suspect_settled();
+}
+
 void Settler::succeeded(Claim& claim) {
     ++context_.tally.succeeded;
     const auto took = elapsed(claim);
-    if (context_.tally.observer.ended)
-        context_.tally.observer.ended(claim.job().kind, "succeeded", Milliseconds(claim.job().waited_ms),
-                                      took);
     if (context_.log.wants(telemetry::Level::info)) {
         auto fields = job_fields(claim);
         fields.push_back({"outcome", std::string("succeeded")});
         fields.push_back({"duration_ms", static_cast<std::int64_t>(took.count())});
         context_.log.info("memoir.worker.job_succeeded", "job done", std::move(fields));
     }
-    const bool suspect = claim.job().suspect;
-    claim.settled();
-    if (suspect) context_.lanes.suspect_settled();
+    ended(claim, "completed");
 }
 
 void Settler::lost(Claim& claim) {
     ++context_.tally.lost;
-    if (context_.tally.observer.ended)
-        context_.tally.observer.ended(claim.job().kind, "lost", Milliseconds(claim.job().waited_ms),
-                                      elapsed(claim));
     context_.log.warning("memoir.worker.lease_lost",
                          "the claim was somebody else's by the time it was to be settled", job_fields(claim));
-    const bool suspect = claim.job().suspect;
-    claim.settled();
-    if (suspect) context_.lanes.suspect_settled();
+    ended(claim, "lost");
 }
 
 // The outcome of a commit stays unknown: the row is gone, so it was settled, or forgotten with its memory.
@@ -128,9 +140,7 @@ void Settler::over(Claim& claim) {
     fields.push_back({"outcome", std::string("unknown")});
     context_.log.warning("memoir.worker.complete_failed",
                          "the connection was lost during a commit; the row is gone since", std::move(fields));
-    const bool suspect = claim.job().suspect;
-    claim.settled();
-    if (suspect) context_.lanes.suspect_settled();
+    ended(claim, "unknown");
 }
 
 // The memory was forgotten: a success, its jobs went with it.
@@ -179,7 +189,7 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
                 ours.push_back(member);
                 break;
             case queue::Verdict::done:
-                claim.settled();
+                ended(claim, name(meant));
                 break;
             case queue::Verdict::lost:
                 lost(claim);
@@ -410,7 +420,7 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
 
 void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failure>> failures,
                   const Entry& entry) {
-    std::vector<std::pair<Index, queue::Park>> parks;
+    std::vector<Parting> parks;
     std::vector<Index> releases;
     for (const auto& [member, failure] : failures) {
         auto& claim = batch[member];
@@ -419,11 +429,11 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
         for (const auto* needed : entry.needs)
             if (needed->snapshot().name == failure.endpoint) wait = needed->park_for();
         const auto decision = decide(failure, job.attempts, wait, context_.options, random_unit());
-        if (context_.tally.observer.failure) context_.tally.observer.failure(job.kind, failure.type());
         switch (decision.end) {
             case Decision::End::park:
-                parks.push_back(
-                    {member, {claim.fence(), decision.delay, decision.attempts, failure.reason()}});
+                parks.push_back({member,
+                                 {claim.fence(), decision.delay, decision.attempts, failure.reason()},
+                                 failure.type()});
                 break;
             case Decision::End::fail:
                 fail(claim, failure, entry);
@@ -447,40 +457,35 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
             context_.log.info("memoir.worker.job_parked", "job waits for its backend, no attempt counted",
                               std::move(fields));
     }
-    park(batch, std::move(parks));
+    park(batch, parks);
     release(batch, std::move(releases));
 }
 
-void Settler::park(std::span<Claim> batch, std::vector<std::pair<Index, queue::Park>> rows) {
+void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
     if (rows.empty()) return;
     std::vector<Index> members;
-    for (const auto& row : rows) members.push_back(row.first);
+    for (const auto& row : rows) members.push_back(row.member);
     Settling settling(context_.held, ids(batch, members));
     bool unknown = false;
-    const auto parked = [&](Index member) {
-        const auto& row =
-            std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.first == member; })->second;
-        auto& claim = batch[member];
-        ++(row.attempts > 0 ? context_.tally.retried : context_.tally.parked);
-        if (context_.tally.observer.ended)
-            context_.tally.observer.ended(claim.job().kind, row.attempts > 0 ? "retried" : "parked",
-                                          Milliseconds(claim.job().waited_ms), elapsed(claim));
-        context_.parked(row.delay);
-        const bool suspect = claim.job().suspect;
-        claim.settled();
-        if (suspect) context_.lanes.suspect_settled();
-    };
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::park);
         std::vector<queue::Park> left;
-        for (const auto& [member, row] : rows)
-            if (std::find(members.begin(), members.end(), member) != members.end()) left.push_back(row);
+        for (const auto& parting : rows)
+            if (std::find(members.begin(), members.end(), parting.member) != members.end())
+                left.push_back(parting.row);
         if (left.empty()) return true;
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::park(context_.schema, left);
         unknown = true;
-        for (const auto member : take_returned(batch, members, lease->exec(statement.sql, statement.params)))
-            parked(member);
+        for (const auto member :
+             take_returned(batch, members, lease->exec(statement.sql, statement.params))) {
+            const auto parting = std::find_if(rows.begin(), rows.end(),
+                                              [&](const auto& each) { return each.member == member; });
+            const bool retry = parting->row.attempts > 0;
+            ++(retry ? context_.tally.retried : context_.tally.parked);
+            context_.parked(parting->row.delay);
+            ended(batch[member], retry ? "retried" : "parked", to_string(parting->type));
+        }
         return members.empty();
     });
 }
@@ -499,15 +504,10 @@ void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
              take_returned(batch, members, lease->exec(statement.sql, statement.params))) {
             auto& claim = batch[member];
             ++context_.tally.released;
-            if (context_.tally.observer.ended)
-                context_.tally.observer.ended(claim.job().kind, "released",
-                                              Milliseconds(claim.job().waited_ms), elapsed(claim));
             context_.log.info("memoir.worker.job_released", "job handed back, no attempt counted",
                               job_fields(claim));
             context_.lanes.found(claim.job().kind, claim.job().position);
-            const bool suspect = claim.job().suspect;
-            claim.settled();
-            if (suspect) context_.lanes.suspect_settled();
+            ended(claim, "released");
         }
         return members.empty();
     });
@@ -543,9 +543,6 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
     });
     if (!failed) return;
     ++context_.tally.failed;
-    if (context_.tally.observer.ended)
-        context_.tally.observer.ended(claim.job().kind, "failed", Milliseconds(claim.job().waited_ms),
-                                      elapsed(claim));
     auto fields = job_fields(claim);
     fields.push_back({"outcome", std::string("failed")});
     fields.push_back({"error", failure.reason()});
@@ -553,9 +550,7 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
     fields.push_back({"duration_ms", static_cast<std::int64_t>(elapsed(claim).count())});
     context_.log.error("memoir.worker.job_failed", "job failed for good; memoirctl jobs show tells more",
                        std::move(fields));
-    const bool suspect = claim.job().suspect;
-    claim.settled();
-    if (suspect) context_.lanes.suspect_settled();
+    ended(claim, "failed", to_string(failure.type()));
 }
 
 // --- claim

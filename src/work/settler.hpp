@@ -52,12 +52,16 @@ class Settler : public Checkpoints {
     bool claim(Ask& ask, const std::stop_token& stop);
 
   private:
-    struct Parting;  // rows of one kind of end
+    struct Parting {
+        std::size_t member;
+        queue::Park row;
+        FailureType type;
+    };
     Completed complete_locked(std::span<Claim> batch, std::vector<std::size_t> members, Effects* effects,
                               const Entry& entry);
     void complete_plain(std::span<Claim> batch, std::vector<std::size_t> members);
     void adopt(Ask& ask, const std::stop_token& stop);
-    void park(std::span<Claim> batch, std::vector<std::pair<std::size_t, queue::Park>> rows);
+    void park(std::span<Claim> batch, const std::vector<Parting>& rows);
     void release(std::span<Claim> batch, std::vector<std::size_t> members);
     void fail(Claim& claim, const Failure& failure, const Entry& entry);
 
@@ -67,6 +71,8 @@ class Settler : public Checkpoints {
     template <typename Do>
     bool repeat(Do&& attempt);  // until it returns true; false: abandoned
 
+    // The claim is over: counted, and no longer held. Lets the next suspect in after one.
+    void ended(Claim& claim, std::string_view outcome, std::string_view failure = "none");
     void succeeded(Claim& claim);
     void lost(Claim& claim);
     void over(Claim& claim);

@@ -5,20 +5,23 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
-#include "base/failure.hpp"
 
 namespace memoir::work {
 
 // Told of what happens, as it happens; app turns it into metrics. Called from loops: must be quick.
 struct Observer {
     std::function<void(const std::string& kind, int rows)> claimed;
-    // outcome: succeeded, retried, failed, parked, released, lost
-    std::function<void(const std::string& kind, const std::string& outcome, Milliseconds waited,
-                       Milliseconds run)>
-        ended;
-    std::function<void(const std::string& kind, FailureType type)> failure;
+    // A claim ended. outcome: completed, retried, failed, parked, released, lost; failure: the type behind
+    // it, or "none". waited: from the job's creation to the claim; run: from the claim to here.
+    struct End {
+        const std::string& kind;
+        std::string_view outcome, failure;
+        Milliseconds waited, run;
+    };
+    std::function<void(const End&)> ended;
     std::function<void(const std::string& kind, const std::string& from)> recovered;  // dead, foreign, parked
 };
 
