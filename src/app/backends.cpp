@@ -15,6 +15,19 @@ namespace {
 constexpr Milliseconds try_limit{10'000};
 // How often it is asked whether a probe is due; the endpoint says when.
 constexpr Milliseconds probe_interval{250};
+
+void is_away(endpoint::Endpoint& endpoint) {
+    try {
+        endpoint.call(endpoint::Nature::read, {}, [] {
+            throw Failure(
+                FailureType::outage,
+                "no answer within " + std::to_string(try_limit.count() / 1'000) + " s of the start");
+        });
+    } catch (const Failure&) {
+        // Its breaker is open now, if it was not before.
+    }
+}
+
 }  // namespace
 
 Backends::Backends(const config::Config& config, pg::Pool& pool, telemetry::Log& log)
@@ -90,7 +103,11 @@ void Backends::prepare(const std::stop_token& stop) {
     });
     std::vector<std::jthread> probes;
     for (auto* endpoint : endpoints_)
-        probes.emplace_back([endpoint, token = bounded.get_token()] { endpoint->probe_if_due(token, true); });
+        probes.emplace_back([endpoint, stop, token = bounded.get_token()] {
+            endpoint->probe_if_due(token, true);
+            // Cut off by the limit and not by a signal: a probe that was stopped has said nothing.
+            if (token.stop_requested() && !stop.stop_requested()) is_away(*endpoint);
+        });
     if (!index_) return;
     try {
         index_->prepare(bounded.get_token());

@@ -13,9 +13,7 @@
 #include "pg/listener.hpp"
 #include "queue/hosts.hpp"
 #include "queue/probe.hpp"
-#include "schema/schema.hpp"
 #include "service/signals.hpp"
-#include "work/pg_failure.hpp"
 #include "work/retry.hpp"
 
 namespace memoir::app {
@@ -28,8 +26,6 @@ constexpr Milliseconds tick_interval{1'000};
 // While waiting for the database or draining: how far ahead systemd is told, renewed with every try.
 constexpr Milliseconds start_extension{60'000};
 constexpr Milliseconds first_reconnect{250}, longest_reconnect{5'000};
-// --until-idle gives up when nothing could be done for so long (interface.md).
-constexpr Milliseconds idle_patience{60'000};
 // Past the drain's own time-out: cancelling, releasing, stopping threads.
 constexpr Milliseconds drain_slack{20'000};
 constexpr Milliseconds flush_wait{2'000};
@@ -62,18 +58,16 @@ Daemon::~Daemon() = default;
 int Daemon::run() {
     boost::asio::io_context control(1);
     service::Signals signals(control, {.drain = [this] { stop_.request_stop(); },
-                                       .abort =
-                                           [this] {
-                                               stop_.request_stop();
-                                               hurry_.request_stop();
-                                           },
+                                       .abort = [this] { hurry(); },
                                        .reload = [this] { reload(); },
                                        .status = [this] { report_status(); }});
     try {
         observation_.serve(control, config_.metrics);
     } catch (const StartError& error) {
         log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
-        return exit_config;
+        code_ = exit_config;
+        tell_exit();
+        return code_;
     }
     boost::asio::steady_timer timer(control);
     std::function<void()> arm = [&] {
@@ -94,28 +88,20 @@ int Daemon::run() {
     });
     control.run();
     work.join();
+    tell_exit();
+    return code_;
+}
+
+void Daemon::tell_exit() {
     log_.info("memoir.worker.exited", "memoird ends", {{"exit_code", static_cast<std::int64_t>(code_)}});
     log_.flush(flush_wait);
-    return code_;
 }
 
 void Daemon::body() {
     try {
-        while (!engine_ && !stopping() && code_ == exit_ok) {
-            const auto connection = reach_database();
-            if (!connection) break;
-            try {
-                start(*connection);
-            } catch (const pg::Error& error) {
-                // Lost again before everything stood: from the beginning.
-                if (!work::passes_by_itself(error) && !stopping()) throw;
-                log_.warning("memoir.database.down", "the database went away during the start",
-                             {{"error", std::string(error.what())}});
-                backends_.reset();
-                pool_.reset();
-                pause(first_reconnect, stop_.get_token());
-            }
-        }
+        schema::Additions additions;
+        if (with_database([&] { additions = examine(); })) start(additions);
+        if (!engine_ && stopping()) notifier_.stopping("stopping during the start", drain_slack);
         if (engine_) {
             if (options_.until_idle) {
                 code_ = work_until_idle();
@@ -148,13 +134,14 @@ pg::ConnectOptions Daemon::connect_options(const char* name) const {
     return options;
 }
 
-// Waits for as long as it takes; with --until-idle a minute.
-std::unique_ptr<pg::Connection> Daemon::reach_database() {
+// Tries until the database has answered all of it; true when it has. With --until-idle for a minute.
+bool Daemon::with_database(const std::function<void()>& attempt_at) {
     const auto begun = Steady::now();
     std::string told;
     for (int attempt = 1; !stopping(); ++attempt) {
         try {
-            return pg::Connection::connect(connect_options("memoird"), stop_.get_token());
+            attempt_at();
+            return true;
         } catch (const pg::Error& error) {
             if (stopping()) break;
             if (told != error.what()) {
@@ -168,30 +155,36 @@ std::unique_ptr<pg::Connection> Daemon::reach_database() {
             }
             notifier_.status("waiting for the database: " + told);
             notifier_.extend_timeout(start_extension);
-            if (options_.until_idle && Steady::now() - begun > idle_patience) {
-                code_ = exit_unavailable;
+            if (options_.until_idle && Steady::now() - begun > options_.patience) {
+                code_ = give_up("the database does not answer");
                 break;
             }
             pause(work::back_off(attempt, first_reconnect, longest_reconnect, random_unit()),
                   stop_.get_token());
         }
     }
-    return nullptr;
+    return false;
 }
 
-void Daemon::start(pg::Connection& connection) {
-    const auto additions = schema::check(connection, config_.database.schema);
+schema::Additions Daemon::examine() {
+    const auto connection = pg::Connection::connect(connect_options("memoird"), stop_.get_token());
+    connection->stop_with(stop_.get_token());
+    const auto additions = schema::check(*connection, config_.database.schema);
+    const bool staged_in_vain = !config_.graph && !config_.worker.leave_graph_absent &&
+                                memory::any_staged(*connection, config_.database.schema);
     for (const auto& line : schema::advice(additions))
         log_.info("memoir.schema.advice", line, {{"hint", std::string("memoirctl schema apply")}});
-    has_hosts_ = additions.hosts;
-    if (!config_.graph && !config_.worker.leave_graph_absent &&
-        memory::any_staged(connection, config_.database.schema))
+    if (staged_in_vain)
         warn_about(
             "staged triples wait for a graph, and no [graph] is configured: synthesize jobs will be "
             "completed "
             "as no-ops",
             "configure [graph], or set worker.graph_absent = \"leave\" where another host has one");
+    return additions;
+}
 
+void Daemon::start(const schema::Additions& additions) {
+    has_hosts_ = additions.hosts;
     pool_ = std::make_unique<pg::Pool>(
         connect_options("memoird"), config_.database.pool,
         pg::Pool::Observer{[this](const pg::Error& error) {
@@ -204,8 +197,7 @@ void Daemon::start(pg::Connection& connection) {
         log_.warning("memoir.worker.kind_unserved", "jobs of a kind are left alone here",
                      {{"kind", kind}, {"reason", reason}});
     notifier_.status("trying the backends");
-    backends_->prepare(stop_.get_token());
-    if (stopping()) return;
+    if (!with_database([&] { backends_->prepare(stop_.get_token()); }) || stopping()) return;
 
     work::EngineSettings settings;
     settings.options = config_.worker;
@@ -253,6 +245,19 @@ void Daemon::listen() {
     listener_ = std::make_unique<pg::Listener>(options, schema::channel(config_.database.schema), callbacks);
 }
 
+// The second signal: what still runs is not waited for.
+void Daemon::hurry() {
+    log_.warning("memoir.worker.aborted", "a second signal: what still runs is handed back at once");
+    stop_.request_stop();
+    hurry_.request_stop();
+}
+
+int Daemon::give_up(const std::string& reason) {
+    log_.error("memoir.worker.aborted", "nothing could be done for a minute; --until-idle gives up",
+               {{"reason", reason}});
+    return exit_unavailable;
+}
+
 int Daemon::work_until_idle() {
     auto useful = Steady::now();
     auto answered = useful;
@@ -277,13 +282,9 @@ int Daemon::work_until_idle() {
             // Counted as not answered.
         }
         const auto now = Steady::now();
-        if (now - answered > idle_patience || now - useful > idle_patience) {
-            log_.error("memoir.worker.aborted", "nothing could be done for a minute; --until-idle gives up",
-                       {{"reason", std::string(now - answered > idle_patience
-                                                   ? "the database does not answer"
-                                                   : "every row left waits for a backend that is away")}});
-            return exit_unavailable;
-        }
+        if (now - answered > options_.patience) return give_up("the database does not answer");
+        if (now - useful > options_.patience)
+            return give_up("every row left waits for a backend that is away");
         pause(std::min(config_.worker.poll_interval, Milliseconds(250)), stop_.get_token());
     }
     return exit_ok;
@@ -317,7 +318,7 @@ void Daemon::drain() {
                {"released", static_cast<std::int64_t>(engine_->tally().released)}});
     if (drained == work::Engine::Drained::stuck) {
         // A thread does not come back from a call that cannot be cancelled; its rows are handed back.
-        log_.flush(flush_wait);
+        tell_exit();
         _exit(code_);
     }
 }
@@ -331,10 +332,24 @@ void Daemon::reload() {
             log_.error("memoir.config.rejected", "the new configuration is not used: " + problem.text,
                        {{"where", problem.where}, {"hint", problem.hint}});
     } else {
-        log_.set_level(loaded.config.log.level);
-        log_.info("memoir.config.reloaded", "configuration read again");
+        apply(std::move(loaded.config));
     }
     notifier_.reloaded(status_line());
+}
+
+// Only what can be exchanged under a running engine; the rest is named and stays as it was at the start.
+void Daemon::apply(config::Config config) {
+    if (config.worker.host.empty()) config.worker.host = machine_name();
+    auto changes = config::changed_keys(config_, config);
+    auto& later = changes.restart;
+    for (auto& key : changes.live)
+        if (key != "log.level") later.push_back(std::move(key));
+    config_.log.level = config.log.level;
+    log_.set_level(config_.log.level);
+    std::vector<Field> fields;
+    if (!later.empty())
+        fields = {{"restart_needed", join(later)}, {"hint", std::string("restart memoird to apply these")}};
+    log_.info("memoir.config.reloaded", "configuration read again", std::move(fields));
 }
 
 void Daemon::tick() {

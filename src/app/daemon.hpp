@@ -16,6 +16,7 @@
 #include "app/observation.hpp"
 #include "config/config.hpp"
 #include "pg/pool.hpp"
+#include "schema/schema.hpp"
 #include "service/notify.hpp"
 #include "telemetry/open_log.hpp"
 #include "work/engine.hpp"
@@ -33,6 +34,8 @@ struct DaemonOptions {
     bool until_idle = false;
     // Reads the configuration again (SIGHUP).
     std::function<config::Loaded()> reload;
+    // until_idle gives up when nothing could be done for so long (interface.md).
+    Milliseconds patience{60'000};
 };
 
 class Daemon {
@@ -43,13 +46,18 @@ class Daemon {
 
   private:
     void body();
-    std::unique_ptr<pg::Connection> reach_database();
-    void start(pg::Connection& connection);
+    bool with_database(const std::function<void()>& attempt_at);
+    schema::Additions examine();
+    void start(const schema::Additions& additions);
     void listen();
     int work_until_idle();
     void drain();
+    void hurry();
+    int give_up(const std::string& reason);
+    void tell_exit();
     void reload();
-    void tick();  // control thread, once a second
+    void apply(config::Config config);  // control thread
+    void tick();                        // control thread, once a second
     std::string status_line() const;
     void report_status();
     void warn_about(const std::string& problem, const std::string& hint);

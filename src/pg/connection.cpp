@@ -68,7 +68,7 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
 
     Replies replies(std::move(expected));
     const auto limit = timeout_.count() > 0 ? timeout_ : options_.statement_timeout;
-    const Waiter::Watch watch(waiter_, stop);
+    const Waiter::Watch watch(waiter_, stop.stop_possible() ? stop : stop_);
     auto loss = send(segments) ? receive(replies, Steady::now() + limit, limit) : lost();
     if (loss) {
         const bool ours = PQstatus(handle_.get()) != CONNECTION_BAD;

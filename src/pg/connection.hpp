@@ -60,6 +60,8 @@ class Connection {
     bool broken() const { return broken_; }
     // Replaces statement_timeout for the next calls (0: back to the option's).
     void set_timeout(Milliseconds timeout) { timeout_ = timeout; }
+    // Ends statements that are given no stop of their own, from now on.
+    void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
     int socket() const { return PQsocket(handle_.get()); }
     int server_version() const { return PQserverVersion(handle_.get()); }  // 150018
     // For LISTEN: consumes what is readable and returns the notifications (channel, payload).
@@ -99,6 +101,7 @@ class Connection {
     Handle handle_;
     ConnectOptions options_;
     Milliseconds timeout_{0};
+    std::stop_token stop_;
     bool broken_ = false;
     bool in_transaction_ = false;
     bool dismissed_ = false;           // the server said goodbye while idle

@@ -22,11 +22,13 @@ class Claim {
     Claim(Claim&& other) noexcept
         : job_(std::move(other.job_)),
           run_(std::move(other.run_)),
-          held_(std::exchange(other.held_, nullptr)) {}
+          held_(std::exchange(other.held_, nullptr)),
+          forfeited_(other.forfeited_) {}
     Claim& operator=(Claim&& other) noexcept {
         std::swap(job_, other.job_);
         std::swap(run_, other.run_);
         std::swap(held_, other.held_);
+        std::swap(forfeited_, other.forfeited_);
         return *this;
     }
     ~Claim() { settled(); }
@@ -40,6 +42,12 @@ class Claim {
     void settled() {
         if (auto* held = std::exchange(held_, nullptr)) held->drop(job_.id);
     }
+    // The same, because somebody else has it now, or because the row is gone.
+    void forfeit() {
+        forfeited_ = true;
+        settled();
+    }
+    bool forfeited() const { return forfeited_; }
     // A checkpoint replaced it.
     void payload(std::string payload) { job_.payload = std::move(payload); }
 
@@ -47,6 +55,7 @@ class Claim {
     queue::Job job_;
     std::shared_ptr<Run> run_;
     Held* held_;
+    bool forfeited_ = false;
 };
 
 }  // namespace memoir::work

@@ -157,6 +157,11 @@ void Loop::serve(Batch& batch, const Entry& entry) {
                 failure = Failure(FailureType::cancelled, failure.reason());
         }
         settler_.end(claims, failures, entry);
+        // What was written for them before they failed is nobody's to put right but ours.
+        std::vector<std::size_t> forfeited;
+        for (const auto& [member, failure] : failures)
+            if (claims[member].forfeited()) forfeited.push_back(member);
+        if (result.effects && !forfeited.empty()) result.effects->abandoned(forfeited);
         failures.clear();
         std::vector<Claim> again;
         for (const auto member : completed.redo) again.push_back(std::move(claims[member]));

@@ -132,6 +132,7 @@ void Settler::lost(Claim& claim) {
     context_.log.warning("memoir.worker.lease_lost",
                          "the claim was somebody else's by the time it was to be settled", job_fields(claim));
     ended(claim, "lost");
+    claim.forfeit();
 }
 
 // The outcome of a commit stays unknown: the row is gone, so it was settled, or forgotten with its memory.
@@ -141,6 +142,7 @@ void Settler::over(Claim& claim) {
     context_.log.warning("memoir.worker.complete_failed",
                          "the connection was lost during a commit; the row is gone since", std::move(fields));
     ended(claim, "unknown");
+    claim.forfeit();
 }
 
 // The memory was forgotten: a success, its jobs went with it.
@@ -148,6 +150,7 @@ void Settler::gone(Claim& claim) {
     context_.log.debug("memoir.worker.source_missing", "the memory was deleted while its job ran",
                        job_fields(claim));
     succeeded(claim);
+    claim.forfeit();
 }
 
 // --- trying until it stands
@@ -195,7 +198,12 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
                 lost(claim);
                 break;
             case queue::Verdict::over:
-                over(claim);
+                // Of ours only a removal ends a row; whoever parks, releases or fails one and finds it gone
+                // has been told that the memory was forgotten.
+                if (meant == queue::Meant::remove)
+                    over(claim);
+                else
+                    gone(claim);
                 break;
         }
     }

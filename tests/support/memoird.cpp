@@ -67,15 +67,15 @@ Memoird::Memoird(const TestSchema& schema, const EmbeddingDouble& embedder, Opti
         {"log.level", "\"debug\""},
         {"log.format", options.json ? "\"json\"" : "\"text\""}};
     for (const auto& [key, value] : options.settings) settings[key] = value;
-    const auto file = directory_ + "/memoird.toml";
+    file_ = directory_ + "/memoird.toml";
     // Dotted keys at the top need no sections.
-    std::ofstream config(file);
+    std::ofstream config(file_);
     for (const auto& [key, value] : settings)
         if (!value.empty()) config << key << " = " << value << "\n";
     config.close();
 
     Process::Options child;
-    child.arguments = {memoird_PROGRAM, "--config", file};
+    child.arguments = {memoird_PROGRAM, "--config", file_};
     child.arguments.insert(child.arguments.end(), options.arguments.begin(), options.arguments.end());
     child.environment = options.environment;
     process_ = std::make_unique<Process>(child);

@@ -57,6 +57,7 @@ class Memoird {
     // The event memoir.worker.started was logged.
     bool ready(std::chrono::milliseconds limit = std::chrono::seconds(60));
     Process& process() { return *process_; }
+    const std::string& config_file() const { return file_; }
     std::string log() const;
     // Lines of the log with this event name.
     std::vector<std::string> events(const std::string& name) const;
@@ -64,7 +65,7 @@ class Memoird {
     std::optional<int> stop(std::chrono::milliseconds limit = std::chrono::seconds(60));
 
   private:
-    std::string directory_;
+    std::string directory_, file_;
     std::unique_ptr<Process> process_;
 };
 

@@ -336,10 +336,13 @@ void TcpProxy::cut_all() {
 
 void TcpProxy::refuse(bool on) {
     std::lock_guard lock(state_->mutex);
-    if (on)
+    if (on) {
+        // A poll under way keeps a closed socket alive; shut down, it refuses, and yields its port, at once.
+        if (state_->listener.is_open()) shutdown(state_->listener.get(), SHUT_RDWR);
         state_->listener.reset();
-    else if (!state_->listener.is_open())
+    } else if (!state_->listener.is_open()) {
         state_->listener = listen_on(state_->port);
+    }
     state_->nudge();
 }
 
