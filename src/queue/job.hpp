@@ -17,7 +17,7 @@ inline constexpr std::array<std::string_view, 6> all_kinds = {
 struct Position {
     std::int64_t created_us = INT64_MIN;
     std::int64_t id = 0;
-    friend auto operator<=>(const Position&, const Position&) = default;
+    friend auto operator<=>(const Position&, const Position&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct Job {
