@@ -145,7 +145,8 @@ Verdict resolve(Meant meant, const std::string& claimed_by, const std::optional<
     if (!row) return Verdict::over;
     if (row->state == "claimed" && row->claimed_by == claimed_by)
         return meant == Meant::checkpoint && row->payload_matches ? Verdict::done : Verdict::again;
-    if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked_holder) return Verdict::done;
+    if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked_holder)
+        return Verdict::done;
     if (meant == Meant::release && row->state == "pending") return Verdict::done;
     if (meant == Meant::fail && row->state == "failed") return Verdict::done;
     return Verdict::lost;
