@@ -53,7 +53,10 @@ Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog&
     if (config_.worker.host.empty()) config_.worker.host = machine_name();
 }
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() {
+    // Probes wake the engine, which goes before the backends do.
+    if (backends_) backends_->unwatch();
+}
 
 int Daemon::run() {
     boost::asio::io_context control(1);
@@ -86,7 +89,14 @@ int Daemon::run() {
             control.stop();
         });
     });
-    control.run();
+    try {
+        control.run();
+    } catch (const std::exception& error) {
+        log_.error("memoir.worker.aborted", "an unexpected error ends memoird",
+                   {{"error", std::string(typeid(error).name())}});
+        code_ = exit_unexpected;
+        hurry();
+    }
     work.join();
     tell_exit();
     return code_;
@@ -266,7 +276,8 @@ int Daemon::work_until_idle() {
         try {
             const auto left = engine_->remaining();
             answered = Steady::now();
-            if (left.none()) return engine_->tally().failed > 0 ? exit_unexpected : exit_ok;
+            if (left.none() && engine_->in_hand() == 0)
+                return engine_->tally().failed > 0 ? exit_unexpected : exit_ok;
             const auto& tally = engine_->tally();
             const auto done = tally.succeeded + tally.retried + tally.failed;
             bool all_behind_breakers = !left.ours;
@@ -304,7 +315,9 @@ void Daemon::drain() {
         try {
             auto lease = pool_->acquire({}, Milliseconds(1'000));
             const auto statement = queue::delete_host(config_.database.schema, engine_->nonce());
+            lease->set_timeout(Milliseconds(1'000));
             lease->exec(statement.sql, statement.params);
+            lease->set_timeout(Milliseconds(0));
         } catch (const pg::Error&) {
             // It disappears by itself after a day; nobody takes it for alive without a heartbeat.
         }
@@ -334,7 +347,12 @@ void Daemon::reload() {
     } else {
         apply(std::move(loaded.config));
     }
-    notifier_.reloaded(status_line());
+    bool started = false;
+    {
+        std::lock_guard lock(mutex_);
+        started = started_;
+    }
+    notifier_.reloaded(started ? status_line() : "starting");
 }
 
 // Only what can be exchanged under a running engine; the rest is named and stays as it was at the start.

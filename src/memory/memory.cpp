@@ -82,9 +82,9 @@ void set_index_status(pg::Transaction& transaction, const std::string& schema,
                      pg::Params().array(pids).add(status));
 }
 
-std::vector<std::string> reindex(pg::Connection& connection, const std::string& schema,
+std::vector<std::string> reindex(pg::Transaction& transaction, const std::string& schema,
                                  std::span<const std::string> pids) {
-    const auto result = connection.exec(
+    const auto result = transaction.exec(
         "with m as (select pid from " + pg::qualified(schema, "memories") +
             " where pid = any($1::text[]) and retirement_reason is null), j as (insert into " +
             pg::qualified(schema, "memory_jobs") +

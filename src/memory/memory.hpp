@@ -61,7 +61,7 @@ void set_index_status(pg::Transaction& transaction, const std::string& schema,
 
 // For memories whose point may not be what the row says any more: enqueues an embed job for each that exists
 // and is not retired, and returns the pids of the others, whose points are to be removed.
-std::vector<std::string> reindex(pg::Connection& connection, const std::string& schema,
+std::vector<std::string> reindex(pg::Transaction& transaction, const std::string& schema,
                                  std::span<const std::string> pids);
 
 }  // namespace memoir::memory

@@ -8,8 +8,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <limits>
-#include <system_error>
 #include <utility>
+
+#include "pg/error.hpp"
 
 namespace memoir::pg {
 namespace {
@@ -23,7 +24,7 @@ int poll_timeout(TimePoint deadline) {
 }  // namespace
 
 Waiter::Waiter() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    if (event_ < 0) throw Error(ErrorClass::resources, "", "eventfd: no descriptor left");
 }
 
 Waiter::~Waiter() {
@@ -34,7 +35,7 @@ Waiter::Woken Waiter::wait(int socket, short events, TimePoint deadline) {
     std::array<pollfd, 2> watched{pollfd{event_, POLLIN, 0}, pollfd{socket, events, 0}};
     while (true) {
         const int count = poll(watched.data(), watched.size(), poll_timeout(deadline));
-        if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+        if (count < 0 && errno != EINTR) throw Error(ErrorClass::resources, "", "poll failed");
         if (count > 0) return watched[0].revents != 0 ? Woken::stop : Woken::ready;
         if (Steady::now() >= deadline) return Woken::deadline;
     }

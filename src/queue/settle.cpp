@@ -114,14 +114,16 @@ pg::Statement release(const std::string& schema, std::span<const Fence> rows) {
     return statement;
 }
 
-pg::Statement checkpoint(const std::string& schema, const Fence& row, const std::string& payload) {
-    const auto table = pg::qualified(schema, "memory_jobs");
+pg::Statement checkpoint(const std::string& schema, const Fence& row, const std::string& before,
+                         const std::string& payload) {
     pg::Statement statement;
     add_fences(statement.params, std::span(&row, 1));
-    statement.params.add(payload);
-    statement.sql = ours(table) + "update " + table +
-                    " j set payload = $3::jsonb, claimed_at = clock_timestamp() from c where j.id = c.id "
-                    "returning j.id";
+    statement.params.add(payload).add(before);
+    statement.sql =
+        "update " + pg::qualified(schema, "memory_jobs") +
+        " j set payload = $3::jsonb, claimed_at = clock_timestamp() from (select * from "
+        "unnest($1::bigint[], $2::text[]) as i(id, claimed_by)) i where j.id = i.id and j.state = "
+        "'claimed' and j.claimed_by = i.claimed_by and j.payload = $4::jsonb returning j.id";
     return statement;
 }
 

@@ -50,8 +50,11 @@ pg::Statement fail(const std::string& schema, std::span<const Fail> rows);
 // Back to pending, no attempt. Returns id and place in the order. Asynchronous.
 pg::Statement release(const std::string& schema, std::span<const Fence> rows);
 
-// Replaces the payload; the claim goes on. Returns the id.
-pg::Statement checkpoint(const std::string& schema, const Fence& row, const std::string& payload);
+// Replaces the payload `before` by another one; the claim goes on. Returns the id. The caller holds the
+// memory locked, so that it waits instead of passing over; and as only what was there is replaced, an earlier
+// try whose commit came late is not repeated: look() tells.
+pg::Statement checkpoint(const std::string& schema, const Fence& row, const std::string& before,
+                         const std::string& payload);
 
 // What stands in the table for these ids now.
 struct Seen {

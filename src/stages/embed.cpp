@@ -14,7 +14,9 @@ namespace {
 // "Embedding").
 constexpr int content_limit = 65'536;
 // After a lost claim: how long the look at the memory may wait for the database.
-constexpr Milliseconds abandoned_wait{30'000};
+constexpr Milliseconds abandoned_wait{5'000};
+// And how often it yields to an agent that has the memory locked.
+constexpr int abandoned_tries = 20;
 
 vector::Point point(const memory::Memory& memory, model::Embedding embedding) {
     vector::Point point;
@@ -86,11 +88,7 @@ class Embed::Write : public work::Effects {
             if (points_[member]) pids.push_back(points_[member]->pid);
         if (!written_ || pids.empty()) return;
         try {
-            std::vector<std::string> gone;
-            {
-                auto lease = stage_.pool_.acquire({}, abandoned_wait);
-                gone = memory::reindex(*lease, stage_.schema_, pids);
-            }
+            const auto gone = reindex(pids);
             if (!gone.empty()) stage_.index_.remove(gone, {});
         } catch (const std::exception& error) {
             const auto* failure = dynamic_cast<const Failure*>(&error);
@@ -102,6 +100,22 @@ class Embed::Write : public work::Effects {
     }
 
   private:
+    // In a transaction with a lock_timeout: the insert looks at the memories, and an agent that waits for us
+    // must not be the one that Postgres ends.
+    std::vector<std::string> reindex(const std::vector<std::string>& pids) const {
+        for (int left = abandoned_tries;; --left) {
+            try {
+                auto lease = stage_.pool_.acquire({}, abandoned_wait);
+                pg::Transaction transaction(*lease, pg::Transaction::Durability::off);
+                auto gone = memory::reindex(transaction, stage_.schema_, pids);
+                transaction.commit();
+                return gone;
+            } catch (const pg::Error& error) {
+                if (error.error_class() != pg::ErrorClass::transaction || left == 0) throw;
+            }
+        }
+    }
+
     Embed& stage_;
     std::vector<std::string> versions_;
     std::vector<std::optional<vector::Point>> points_;  // none: nothing to index

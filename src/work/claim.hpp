@@ -40,7 +40,7 @@ class Claim {
     bool lost() const { return held_ == nullptr || held_->lost(job_.id); }
     // The row is no longer ours to care for.
     void settled() {
-        if (auto* held = std::exchange(held_, nullptr)) held->drop(job_.id);
+        if (auto* held = std::exchange(held_, nullptr)) held->drop(fence());
     }
     // The same, because somebody else has it now, or because the row is gone.
     void forfeit() {

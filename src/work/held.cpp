@@ -27,9 +27,11 @@ void Held::add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since)
         {job.id, job.claimed_by}, job.kind, job.source_pid, std::move(run), since, false, false, job.suspect};
 }
 
-void Held::drop(std::int64_t id) {
+// Only this claim's: the row may have come back to another loop here after its lease ended.
+void Held::drop(const queue::Fence& claim) {
     std::lock_guard lock(mutex_);
-    entries_.erase(id);
+    const auto found = entries_.find(claim.id);
+    if (found != entries_.end() && found->second.fence.claimed_by == claim.claimed_by) entries_.erase(found);
 }
 
 void Held::settling(std::span<const std::int64_t> ids, bool value) {

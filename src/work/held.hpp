@@ -63,7 +63,7 @@ class Held {
 
     // `since`: when the claim statement was sent; the lease counts from there.
     void add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since);
-    void drop(std::int64_t id);
+    void drop(const queue::Fence& claim);
     // From here to drop() the row may leave the table at any moment by our own doing.
     void settling(std::span<const std::int64_t> ids, bool value);
     bool lost(std::int64_t id) const;

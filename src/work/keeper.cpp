@@ -94,6 +94,7 @@ bool Keeper::connect(const std::stop_token& stop) {
     connection_.reset();
     if (Steady::now() < next_connect_) return false;
     connection_ = pg::Connection::connect(database_, stop);
+    connection_->stop_with(stop);
     return true;
 }
 
@@ -169,9 +170,10 @@ void Keeper::recover() {
         if (!healthy || !seen_before) continue;
         if (!row.memoird())
             foreign.push_back(row);
-        else if (row.attempts + 1 >= context_.options.max_attempts)
-            bury(row);
-        else
+        else if (row.attempts + 1 >= context_.options.max_attempts) {
+            // Only who serves the kind knows what its end as `failed` changes.
+            if (context_.registry.contains(row.kind)) bury(row);
+        } else
             dead.push_back(row);
     }
     const auto tell = [&](const pg::Statement& statement, const char* from, const char* message) {
@@ -223,7 +225,13 @@ int Keeper::stop(Milliseconds wait) {
     while (true) {
         try {
             next_connect_ = {};
-            if (!connect({})) return 0;
+            if (!connection_ || connection_->broken()) {
+                auto hasty = database_;
+                hasty.connect_timeout = std::min(hasty.connect_timeout, wait / 2);
+                connection_ = pg::Connection::connect(hasty);
+            }
+            connection_->stop_with({});
+            connection_->set_timeout(wait / 2);
             const auto read = queue::held(context_.schema, process);
             const auto rows = queue::fences(connection_->exec(read.sql, read.params));
             if (!rows.empty()) hand_back(rows);

@@ -11,6 +11,8 @@ namespace {
 // How often a job starts over because its memory changed under it before that counts as an attempt (design,
 // "Two stores").
 constexpr int most_rounds = 5;
+// Thrown out of a batch that met an unexpected error: each of its jobs is tried by itself.
+struct TryAlone {};
 // After a claim that the database did not answer; the pool's own back-off does the rest.
 constexpr Milliseconds unanswered_pause{100};
 }  // namespace
@@ -41,6 +43,7 @@ void Loop::run() {
             batch.reset();
             if (!context_.held.holds_suspect()) context_.lanes.suspect_settled();
             context_.let_go();
+            pause(unanswered_pause, drain_);
         }
     }
 }
@@ -122,24 +125,52 @@ Result Loop::stage(std::span<Claim> claims, const Entry& entry, const Run& run) 
             all_failed(to_failure(error));
     } catch (const std::bad_alloc&) {
         all_failed(Failure(FailureType::outage, "out of memory"));
+    } catch (const Changed&) {
+        throw;
+    } catch (const std::exception& error) {
+        // A defect that one job's data provokes: found alone it costs that job an attempt, and not its batch.
+        if (claims.size() > 1) throw TryAlone();
+        all_failed(Failure(FailureType::job, std::string("unexpected error: ") + typeid(error).name()));
     }
     return result;
 }
 
 void Loop::serve(Batch& batch, const Entry& entry) {
+    try {
+        serve_together(batch, entry);
+    } catch (const TryAlone&) {
+        for (auto& claim : batch.claims) {
+            Batch alone{{}, batch.run};
+            alone.claims.push_back(std::move(claim));
+            serve_together(alone, entry);
+        }
+    }
+}
+
+void Loop::serve_together(Batch& batch, const Entry& entry) {
     std::vector<std::pair<std::size_t, Failure>> failures;
     // Claims are moved to a list of their own when a part of the batch goes round again.
-    std::vector<Claim> claims = std::move(batch.claims);
+    auto& claims = batch.claims;
     for (int round = 1; !claims.empty(); ++round) {
-        auto result = stage(claims, entry, *batch.run);
+        Result result;
+        bool changed = false;
+        try {
+            result = stage(claims, entry, *batch.run);
+        } catch (const Changed&) {
+            changed = true;
+            result.failures.resize(claims.size());
+        }
         std::vector<std::size_t> done;
         for (std::size_t member = 0; member < claims.size(); ++member) {
+            if (changed) continue;
             if (result.failures[member])
                 failures.emplace_back(member, *result.failures[member]);
             else
                 done.push_back(member);
         }
         auto completed = settler_.complete(claims, std::move(done), result.effects.get(), entry);
+        for (std::size_t member = 0; changed && member < claims.size(); ++member)
+            completed.redo.push_back(member);
         failures.insert(failures.end(), completed.failed.begin(), completed.failed.end());
         if (round == most_rounds)
             for (const auto member : std::exchange(completed.redo, {}))
@@ -149,7 +180,8 @@ void Loop::serve(Batch& batch, const Entry& entry) {
         // What cancelled the run says what its failures mean.
         const auto cause = batch.run->cause();
         for (auto& [member, failure] : failures) {
-            if (cause == Cause::deadline)
+            const bool own = failure.type() == FailureType::job || failure.type() == FailureType::cancelled;
+            if (cause == Cause::deadline && own)
                 failure = Failure(FailureType::job,
                                   "ran past its deadline of " +
                                       std::to_string(context_.options.job_timeout.count() / 1000) + " s");

@@ -29,6 +29,7 @@ class Loop {
     std::optional<Batch> work(Batch batch);     // the next one where it came along
     std::optional<Batch> no_ops(Batch& batch);  // settles them and claims in one round trip
     void serve(Batch& batch, const Entry& entry);
+    void serve_together(Batch& batch, const Entry& entry);
     Result stage(std::span<Claim> claims, const Entry& entry, const Run& run);
 
     std::unique_ptr<Ask> ask(Pick pick);

@@ -47,9 +47,11 @@ void Scout::run(const std::stop_token& stop) {
         try {
             look(stop);
         } catch (const pg::Error& error) {
+            // `memoirctl schema remove` took the table of pauses away under us.
+            if (pauses_ && error.error_class() == pg::ErrorClass::schema) pauses_ = false;
             if (!stop.stop_requested())
-                context_.log.debug("memoir.worker.claim_failed", "a look at the queue was not answered",
-                                   {{"error", std::string(error.what())}});
+                context_.log.warning("memoir.worker.claim_failed", "a look at the queue was not answered",
+                                     {{"error", std::string(error.what())}});
         }
         context_.lanes.poke();
         if (tick_) tick_();
@@ -74,14 +76,13 @@ void Scout::look_at(std::span<const std::string> kinds, const std::stop_token& s
     auto lease = context_.pool.acquire(stop, context_.options.poll_interval);
     const auto statement = queue::first_pending(context_.schema, kinds, pauses_, context_.indexed);
     const auto sent = Steady::now();
-    const auto result = queue::look_result(lease->exec(statement.sql, statement.params));
+    const auto result = queue::look_result(lease->exec(statement.sql, statement.params, stop));
     const auto took = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
     if (kinds.size() == 1) {
         schedule_.took(kinds.front(), Steady::now(), took);
         context_.lanes.set_slow(kinds.front(), schedule_.slow(kinds.front()));
-    } else if (took > LookSchedule::dear) {
-        together_ = false;  // from now on each by itself, until it is known which one is dear
     }
+    if (took > LookSchedule::dear) together_ = false;  // each by itself, until it is known which one is dear
     tell_pauses({result.paused.begin(), result.paused.end()});
     context_.lanes.looked(result);
 }

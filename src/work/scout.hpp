@@ -51,7 +51,7 @@ class Scout {
     void tell_pauses(const std::set<std::string>& paused);
 
     Context& context_;
-    const bool pauses_;
+    bool pauses_;  // until the table is found gone
     const std::function<void()> tick_;
     LookSchedule schedule_;
     bool together_ = true;  // one statement for all kinds, while none of them is dear

@@ -20,6 +20,9 @@ using Index = std::size_t;
 // Between two tries of a settle that met somebody else's lock or an absent database.
 constexpr Milliseconds first_pause{5}, longest_pause{500};
 constexpr Milliseconds connection_wait{5'000};
+// After a claim that the database refused: a grant or the schema was changed under us, and a human acts
+// slowly.
+constexpr Milliseconds refused_pause{5'000};
 
 std::vector<queue::Fence> fences(std::span<Claim> batch, Members members) {
     std::vector<queue::Fence> rows;
@@ -192,6 +195,12 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
                 ours.push_back(member);
                 break;
             case queue::Verdict::done:
+                if (meant == queue::Meant::fail) {
+                    ++context_.tally.failed;
+                    context_.log.error("memoir.worker.job_failed",
+                                       "job failed for good; memoirctl jobs show tells more",
+                                       job_fields(claim));
+                }
                 ended(claim, name(meant));
                 break;
             case queue::Verdict::lost:
@@ -407,10 +416,11 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         }
         const auto version = effects.version(0);
         if (!version.empty() && version != locked.front().version) throw Changed({0});
-        const auto statement = queue::checkpoint(context_.schema, claim.fence(), payload);
+        const auto statement =
+            queue::checkpoint(context_.schema, claim.fence(), claim.job().payload, payload);
         if (transaction.exec(statement.sql, statement.params).empty()) {
-            is_lost = true;
-            return true;
+            unknown = true;
+            return false;  // the look tells whether it is lost, or stood before
         }
         effects.apply(transaction, member);
         unknown = true;
@@ -581,9 +591,16 @@ bool Settler::claim(Ask& ask, const std::stop_token& stop) {
         adopt(ask, context_.abandon);
         return true;
     } catch (const pg::Error& error) {
-        if (!stop.stop_requested())
-            context_.log.debug("memoir.worker.claim_failed", "a claim was not answered",
-                               {{"kind", ask.pick.kind}, {"error", std::string(error.what())}});
+        if (stop.stop_requested()) return false;
+        const bool passes = passes_by_itself(error);
+        std::vector<telemetry::Field> fields{{"kind", ask.pick.kind}, {"error", std::string(error.what())}};
+        if (passes) {
+            context_.log.debug("memoir.worker.claim_failed", "a claim was not answered", std::move(fields));
+        } else {
+            context_.log.warning("memoir.worker.claim_failed", "the database refuses claims",
+                                 std::move(fields));
+            pause(refused_pause, stop);
+        }
         return false;
     }
 }

@@ -50,7 +50,7 @@ std::vector<std::pair<std::string, pg::Statement>> all(const std::string& schema
             {"park", park(schema, std::span(&parked_row, 1))},
             {"fail", fail(schema, std::span(&failed_row, 1))},
             {"release", release(schema, rows)},
-            {"checkpoint", checkpoint(schema, row, "{}")}};
+            {"checkpoint", checkpoint(schema, row, "{}", R"({"step": 1})")}};
 }
 
 }  // namespace
@@ -151,9 +151,17 @@ TEST_CASE("a released row is pending as if it had never been claimed") {
 TEST_CASE("a checkpoint replaces the payload and the claim goes on") {
     TestSchema schema;
     const auto row = claimed(schema);
-    run(schema, checkpoint(schema.name(), row, R"({"reason": "stale", "memoird": {"members": ["a"]}})"));
+    run(schema,
+        checkpoint(schema.name(), row, "{}", R"({"reason": "stale", "memoird": {"members": ["a"]}})"));
     CHECK(state(schema, row.id) == "claimed/" + me + "/0/-");
     CHECK(schema.value("select payload->'memoird'->'members'->>0 from $schema.memory_jobs") == "a");
+}
+
+TEST_CASE("a checkpoint whose earlier try stands already is not made again") {
+    TestSchema schema;
+    const auto row = claimed(schema);
+    CHECK(run(schema, checkpoint(schema.name(), row, "{}", R"({"step": 1})")).size() == 1);
+    CHECK(run(schema, checkpoint(schema.name(), row, "{}", R"({"step": 1})")).empty());
 }
 
 TEST_CASE("a look compares the payload as JSON, not as text") {

@@ -143,3 +143,13 @@ TEST_CASE("the first cause of a cancel stands") {
     run.cancel(Cause::drain);
     CHECK(run.cause() == Cause::deadline);
 }
+
+TEST_CASE("a stale claim that ends does not let go of the row that came back to another loop here") {
+    Held held;
+    auto first = new_run(), second = new_run();
+    auto stale = std::make_unique<Claim>(job(1, "memoird/h:1:n/embed.0.1"), first, held, start);
+    Claim fresh(job(1, "memoird/h:1:n/embed.1.2"), second, held, start);
+    stale.reset();
+    CHECK(held.size() == 1);
+    CHECK_FALSE(fresh.lost());
+}
