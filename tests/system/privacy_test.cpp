@@ -24,12 +24,17 @@ struct Fixture {
     EmbeddingDouble embedder;
 
     std::string remember(const std::string& text) {
+        const auto pid = store(text);
+        schema.job(pid, "embed");
+        return pid;
+    }
+    // Without its job yet.
+    std::string store(const std::string& text) {
         const auto pid = schema.memory(text + " " + content);
         schema.sql(
             "update $schema.memories set metadata = jsonb_build_object('note', $2::text), category = $3 "
             "where pid = $1",
             pg::Params().add(pid).add(metadata).add(category));
-        schema.job(pid, "embed");
         return pid;
     }
     // Nothing that memoird wrote anywhere holds a marker.
@@ -119,7 +124,7 @@ TEST_CASE_METHOD(Fixture, "no content is told when Qdrant or the embedding serve
          .json = json});
     REQUIRE(memoird.ready());
     // Each answer repeats the request; the last ones are for everybody.
-    const auto refused = remember("refused"), broken = remember("broken"), html = remember("html");
+    const auto refused = store("refused"), broken = store("broken"), html = store("html");
     qdrant.fault({.kind = "status", .body = refused, .status = 400});
     qdrant.fault({.kind = "status", .body = broken, .status = 500});
     qdrant.fault({.kind = "garbage", .body = html});
@@ -132,6 +137,7 @@ TEST_CASE_METHOD(Fixture, "no content is told when Qdrant or the embedding serve
         if (has("strange")) return HttpReply{.status = 409, .body = request.body};
         return HttpReply{};
     });
+    for (const auto& pid : {refused, broken, html}) schema.job(pid, "embed");
     for (const std::string text : {"fine", "bad text", "poison", "strange"}) remember(text);
     CHECK(settled());
     CHECK(failed() == 6);
