@@ -85,12 +85,12 @@ void set_index_status(pg::Transaction& transaction, const std::string& schema,
 std::vector<std::string> reindex(pg::Transaction& transaction, const std::string& schema,
                                  std::span<const std::string> pids) {
     const auto result = transaction.exec(
-        "with m as (select pid from " + pg::qualified(schema, "memories") +
-            " where pid = any($1::text[]) and retirement_reason is null), j as (insert into " +
+        "with m as (update " + pg::qualified(schema, "memories") +
+            " set qdrant_status = 'pending' where pid = any($1::text[]) and retirement_reason is null "
+            "returning pid), j as (insert into " +
             pg::qualified(schema, "memory_jobs") +
             " (source_pid, kind, payload, created_at, updated_at) select pid, 'embed', '{\"origin\": "
-            "\"edit\"}', "
-            "t.now, t.now from m, (select clock_timestamp() as now) t) select pid from m",
+            "\"edit\"}', t.now, t.now from m, (select clock_timestamp() as now) t) select pid from m",
         pg::Params().array(pids));
     std::vector<std::string> gone(pids.begin(), pids.end());
     for (int row = 0; row < result.rows(); ++row) std::erase(gone, result.string(row, 0));

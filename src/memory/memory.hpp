@@ -59,8 +59,9 @@ std::vector<std::string> existing(pg::Transaction& transaction, const std::strin
 void set_index_status(pg::Transaction& transaction, const std::string& schema,
                       std::span<const std::string> pids, const std::string& status);
 
-// For memories whose point may not be what the row says any more: enqueues an embed job for each that exists
-// and is not retired, and returns the pids of the others, whose points are to be removed.
+// For memories whose point may not be what the row says any more: says `pending` and enqueues an embed job,
+// as an edit does, for each that exists and is not retired, and returns the pids of the others, whose points
+// are to be removed. The status makes another version of the row: a categorize beside that job sees it.
 std::vector<std::string> reindex(pg::Transaction& transaction, const std::string& schema,
                                  std::span<const std::string> pids);
 

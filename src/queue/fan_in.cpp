@@ -1,6 +1,7 @@
 #include "queue/fan_in.hpp"
 
 #include "pg/name.hpp"
+#include "queue/columns.hpp"
 
 namespace memoir::queue {
 
@@ -17,6 +18,14 @@ int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
             " j where j.source_pid = m.pid and j.kind in ('extract', 'relational_extract', 'synthesize'))",
         pg::Params().array(source_pids));
     return static_cast<int>(result.affected());
+}
+
+void remove_older_extracts(pg::Transaction& transaction, const std::string& schema,
+                           const std::string& source_pid, const Position& than) {
+    transaction.exec("delete from " + pg::qualified(schema, "memory_jobs") +
+                         " where source_pid = $1 and kind = 'extract' and (created_at, id) < "
+                         "($2::timestamptz, $3::bigint)",
+                     pg::Params().add(source_pid).add(timestamp(than.created_us)).add(than.id));
 }
 
 }  // namespace memoir::queue

@@ -8,11 +8,17 @@
 #include <string>
 
 #include "pg/connection.hpp"
+#include "queue/job.hpp"
 
 namespace memoir::queue {
 
 // Returns how many synthesize jobs were enqueued. A source that no longer exists gets none.
 int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
                        std::span<const std::string> source_pids);
+
+// Deletes the source's extract rows, in whatever state, that were enqueued before `than`: a correction that
+// found nothing to say leaves no row that would tell them so. Whoever holds one of them loses its claim.
+void remove_older_extracts(pg::Transaction& transaction, const std::string& schema,
+                           const std::string& source_pid, const Position& than);
 
 }  // namespace memoir::queue

@@ -5,6 +5,7 @@
 
 #include "memory/memory.hpp"
 #include "stages/halve.hpp"
+#include "stages/repair.hpp"
 
 namespace memoir::stages {
 
@@ -13,10 +14,6 @@ namespace {
 // Of each content no more than any model can see: 512 tokens of at most some hundred characters (design,
 // "Embedding").
 constexpr int content_limit = 65'536;
-// After a lost claim: how long the look at the memory may wait for the database.
-constexpr Milliseconds abandoned_wait{5'000};
-// And how often it yields to an agent that has the memory locked.
-constexpr int abandoned_tries = 20;
 
 vector::Point point(const memory::Memory& memory, model::Embedding embedding) {
     vector::Point point;
@@ -86,36 +83,10 @@ class Embed::Write : public work::Effects {
         std::vector<std::string> pids;
         for (const auto member : members)
             if (points_[member]) pids.push_back(points_[member]->pid);
-        if (!written_ || pids.empty()) return;
-        try {
-            const auto gone = reindex(pids);
-            if (!gone.empty()) stage_.index_.remove(gone, {});
-        } catch (const std::exception& error) {
-            const auto* failure = dynamic_cast<const Failure*>(&error);
-            stage_.log_.error("memoir.retire.index_delete_failed",
-                              "points of lost claims may be left; memoirctl reconcile --orphans removes them",
-                              {{"points", static_cast<std::int64_t>(pids.size())},
-                               {"error", failure ? failure->reason() : std::string("the database is away")}});
-        }
+        if (written_) repair_points(stage_.index_, stage_.pool_, stage_.schema_, pids, stage_.log_);
     }
 
   private:
-    // In a transaction with a lock_timeout: the insert looks at the memories, and an agent that waits for us
-    // must not be the one that Postgres ends.
-    std::vector<std::string> reindex(const std::vector<std::string>& pids) const {
-        for (int left = abandoned_tries;; --left) {
-            try {
-                auto lease = stage_.pool_.acquire({}, abandoned_wait);
-                pg::Transaction transaction(*lease, pg::Transaction::Durability::off);
-                auto gone = memory::reindex(transaction, stage_.schema_, pids);
-                transaction.commit();
-                return gone;
-            } catch (const pg::Error& error) {
-                if (error.error_class() != pg::ErrorClass::transaction || left == 0) throw;
-            }
-        }
-    }
-
     Embed& stage_;
     std::vector<std::string> versions_;
     std::vector<std::optional<vector::Point>> points_;  // none: nothing to index

@@ -1,0 +1,118 @@
+#include "memory/replies.hpp"
+
+#include "base/pause.hpp"
+#include "pg/name.hpp"
+
+namespace memoir::memory {
+
+namespace {
+constexpr Milliseconds first_pause{50}, longest_pause{2'000};
+constexpr Milliseconds connection_wait{5'000};
+// After the stop (drain, lost lease): the reply is paid for, so one more try, well inside a drain's slack.
+constexpr Milliseconds last_wait{200};
+// Replies that wait in this process for a database that is away.
+constexpr std::size_t most_unwritten = 1'000;
+}  // namespace
+
+// False: not now. A memory that is gone takes no entry, and needs none.
+bool Replies::write(const Key& key, const std::string& reply, Milliseconds wait,
+                    const std::stop_token& stop) {
+    try {
+        auto lease = pool_.acquire(stop, wait);
+        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        const std::vector<pg::Statement> statements{
+            {"insert into " + pg::qualified(schema_, "memoird_replies") +
+                 " (source_pid, kind, request_hash, reply) select pid, $2, $3, $4::jsonb from " +
+                 pg::qualified(schema_, "memories") +
+                 " where pid = $1 on conflict (source_pid, kind, request_hash) do update set reply = "
+                 "excluded.reply, created_at = clock_timestamp()",
+             pg::Params()
+                 .add(key.source_pid)
+                 .add(key.kind)
+                 .add(key.request_hash)
+                 .add(reply)}};
+        transaction.commit(statements);
+        return true;
+    } catch (const pg::UnknownOutcome&) {
+        return false;  // written twice is written once
+    } catch (const pg::Error& error) {
+        switch (error.error_class()) {
+            case pg::ErrorClass::connection:
+            case pg::ErrorClass::resources:
+            case pg::ErrorClass::transaction:
+            case pg::ErrorClass::cancelled:
+                return false;
+            default:
+                return true;  // it will never be taken (no privilege, gone meanwhile): a retry pays again
+        }
+    }
+}
+
+void Replies::keep(const Key& key, const std::string& reply, const std::stop_token& stop) {
+    if (!present_) return;
+    auto wait = first_pause;
+    while (!stop.stop_requested()) {
+        if (write(key, reply, connection_wait, stop)) return;
+        pause(wait, stop);
+        wait = std::min(wait * 2, longest_pause);
+    }
+    if (write(key, reply, last_wait, {})) return;
+    std::lock_guard lock(mutex_);
+    if (unwritten_.size() < most_unwritten) unwritten_[key] = reply;
+}
+
+std::optional<std::string> Replies::find(const Key& key, const std::stop_token& stop) {
+    if (!present_) return std::nullopt;
+    std::optional<std::string> waiting;
+    {
+        std::lock_guard lock(mutex_);
+        if (const auto found = unwritten_.find(key); found != unwritten_.end()) {
+            waiting = std::move(found->second);
+            unwritten_.erase(found);
+        }
+    }
+    if (waiting) {
+        keep(key, *waiting, stop);
+        return waiting;
+    }
+    auto lease = pool_.acquire(stop);
+    const auto result =
+        lease->exec("select reply::text from " + pg::qualified(schema_, "memoird_replies") +
+                        " where source_pid = $1 and kind = $2 and request_hash = $3",
+                    pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash), stop);
+    if (result.empty()) return std::nullopt;
+    return result.string(0, 0);
+}
+
+pg::Statement Replies::removal(const Key& key) const {
+    return {"delete from " + pg::qualified(schema_, "memoird_replies") +
+                " where source_pid = $1 and kind = $2 and request_hash = $3",
+            pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash)};
+}
+
+void Replies::remove(pg::Transaction& transaction, const Key& key) {
+    if (!present_) return;
+    const auto statement = removal(key);
+    transaction.exec(statement.sql, statement.params);
+}
+
+void Replies::reject(pg::Transaction& transaction, const Key& key) noexcept {
+    if (!present_) return;
+    try {
+        transaction.rollback();
+        const auto statement = removal(key);
+        transaction.connection().exec(statement.sql, statement.params);
+    } catch (const std::exception&) {
+        // The next settle rejects it again.
+    }
+}
+
+void Replies::sweep(const std::stop_token& stop) {
+    if (!present_) return;
+    auto lease = pool_.acquire(stop);
+    lease->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
+                    " where created_at < clock_timestamp() - interval '7 days'",
+                {}, stop);
+}
+
+}  // namespace memoir::memory

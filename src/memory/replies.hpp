@@ -1,0 +1,51 @@
+#pragma once
+// The journal of paid replies, memoird_replies: what a model was paid for survives whatever happens between
+// the reply's arrival and the settle of its job. An entry is kept durably before anything else is done with
+// the reply, removed by the settle, and gone after seven days at the latest. Where the database does not take
+// it, this process remembers it meanwhile. Without the table nothing is kept, and a retry pays again.
+// Thread safety: all of Replies.
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <tuple>
+
+#include "pg/pool.hpp"
+
+namespace memoir::memory {
+
+class Replies {
+  public:
+    // `present`: the table is there (schema::Additions::replies).
+    Replies(pg::Pool& pool, std::string schema, bool present)
+        : pool_(pool), schema_(std::move(schema)), present_(present) {}
+
+    struct Key {
+        std::string source_pid, kind, request_hash;
+        friend auto operator<=>(const Key&, const Key&) = default;
+    };
+    // `reply` is JSON text. Waits for a database that is away until `stop`; then it tries once more, shortly.
+    void keep(const Key& key, const std::string& reply, const std::stop_token& stop);
+    std::optional<std::string> find(const Key& key, const std::stop_token& stop);
+    // Inside the settle that the reply was for.
+    void remove(pg::Transaction& transaction, const Key& key);
+    // The settle failed for what the reply says: rolls the transaction back, and deletes the entry on its
+    // connection, so that it is not replayed for ever. Throws nothing: an entry that stays is met again.
+    void reject(pg::Transaction& transaction, const Key& key) noexcept;
+    // Deletes entries that nobody came back for.
+    void sweep(const std::stop_token& stop);
+
+  private:
+    bool write(const Key& key, const std::string& reply, Milliseconds wait, const std::stop_token& stop);
+    pg::Statement removal(const Key& key) const;
+
+    pg::Pool& pool_;
+    const std::string schema_;
+    const bool present_;
+    std::mutex mutex_;
+    std::map<Key, std::string> unwritten_;
+};
+
+}  // namespace memoir::memory

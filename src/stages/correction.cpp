@@ -1,0 +1,77 @@
+#include "stages/correction.hpp"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/failure.hpp"
+#include "extraction/text.hpp"
+
+namespace memoir::stages {
+
+namespace {
+
+using nlohmann::json;
+constexpr const char* own_key = "memoird";
+
+[[noreturn]] void refuse(const char* what) {
+    throw Failure(FailureType::permanent, std::string("bad payload: ") + what);
+}
+
+std::vector<std::string> strings(const json& list) {
+    std::vector<std::string> result;
+    for (const auto& item : list) result.push_back(item.get<std::string>());
+    return result;
+}
+
+// Written by us alone: what is not as we write it is a payload that somebody has broken.
+Correction::Progress read_progress(const json& own) {
+    Correction::Progress progress;
+    try {
+        progress.feedback_pid = own.value("feedback_pid", std::string());
+        if (const auto members = own.find("members"); members != own.end())
+            progress.members = strings(*members);
+        if (const auto retired = own.find("retired"); retired != own.end())
+            progress.retired = strings(*retired);
+    } catch (const json::exception&) {
+        refuse("its key memoird");
+    }
+    return progress;
+}
+
+}  // namespace
+
+Correction read_correction(const std::string& payload) {
+    const auto body = json::parse(payload, nullptr, false);
+    if (!body.is_object()) refuse("no object");
+    Correction correction;
+    const auto reason = body.find("reason");
+    if (reason == body.end() || !reason->is_string()) refuse("no reason");
+    correction.reason = reason->get<std::string>();
+    if (correction.reason != "rejected" && correction.reason != "stale")
+        refuse("the reason is neither rejected nor stale");
+    if (const auto feedback = body.find("feedback"); feedback != body.end() && feedback->is_string())
+        if (auto text = feedback->get<std::string>(); !extraction::is_blank(text))
+            correction.feedback = std::move(text);
+    if (const auto similarity = body.find("min_similarity");
+        similarity != body.end() && similarity->is_number())
+        correction.min_similarity = similarity->get<double>();
+    if (const auto top_k = body.find("top_k"); top_k != body.end() && top_k->is_number_integer()) {
+        constexpr std::uint64_t most = std::numeric_limits<int>::max() - 1;
+        if (top_k->is_number_unsigned())
+            correction.top_k = static_cast<int>(std::min(top_k->get<std::uint64_t>(), most));
+    }
+    if (const auto own = body.find(own_key); own != body.end()) correction.progress = read_progress(*own);
+    return correction;
+}
+
+std::string with_progress(const std::string& payload, const Correction::Progress& progress) {
+    auto body = json::parse(payload);
+    json own = json::object();
+    if (!progress.feedback_pid.empty()) own["feedback_pid"] = progress.feedback_pid;
+    if (progress.members) own["members"] = *progress.members;
+    if (!progress.retired.empty()) own["retired"] = progress.retired;
+    body[own_key] = std::move(own);
+    return body.dump();
+}
+
+}  // namespace memoir::stages
