@@ -5,6 +5,7 @@
 
 #include "base/pause.hpp"
 #include "endpoint/endpoint.hpp"
+#include "extraction/prompt.hpp"
 #include "model/make_embedder.hpp"
 #include "vector/make_index.hpp"
 
@@ -15,6 +16,8 @@ namespace {
 constexpr Milliseconds try_limit{10'000};
 // How often it is asked whether a probe is due; the endpoint says when.
 constexpr Milliseconds probe_interval{250};
+// Replies that nobody came back for live for days: how often they are looked for.
+constexpr Milliseconds sweep_interval{3'600'000};
 
 void is_away(endpoint::Endpoint& endpoint) {
     try {
@@ -30,11 +33,14 @@ void is_away(endpoint::Endpoint& endpoint) {
 
 }  // namespace
 
-Backends::Backends(const config::Config& config, pg::Pool& pool, telemetry::Log& log)
-    : config_(config), pool_(pool), log_(log) {
+Backends::Backends(const config::Config& config, const schema::Additions& additions, pg::Pool& pool,
+                   telemetry::Log& log)
+    : config_(config), pool_(pool), log_(log), replies_(pool, config.database.schema, additions.replies) {
     if (in_a_lane("embed")) add_embed();
+    if (in_a_lane("extract")) add_extract();
+    if (in_a_lane("categorize")) add_categorize();
+    if (in_a_lane("reprocess")) add_reprocess();
     add_graph_kinds();
-    add_unbuilt();
 }
 
 bool Backends::in_a_lane(const std::string& kind) const {
@@ -44,18 +50,39 @@ bool Backends::in_a_lane(const std::string& kind) const {
     });
 }
 
-void Backends::add_embed() {
+void Backends::use_index() {
+    if (index_) return;
     embedder_ = model::make_embedder(config_.embedding, config_.onnx, http_, log_);
     index_ = vector::make_index(config_.vector, embedder_->dimension(), embedder_->model(),
                                 config_.database.schema, pool_, http_, log_);
+    for (auto* endpoint : index_endpoints()) endpoints_.push_back(endpoint);
+}
+
+std::vector<endpoint::Endpoint*> Backends::index_endpoints() const {
+    std::vector<endpoint::Endpoint*> list;
+    for (auto* endpoint : {embedder_->endpoint(), index_->endpoint()})
+        if (endpoint) list.push_back(endpoint);
+    return list;
+}
+
+void Backends::use_extraction() {
+    if (extraction_) return;
+    extraction_ = model::make_chat(*config_.extraction, "extraction", http_, log_);
+    endpoints_.push_back(&extraction_->endpoint());
+    stages::Extractor::Settings settings;
+    settings.schema = config_.database.schema;
+    settings.rules = extraction::stable_prompt(extraction::Task::facts, config_.extraction->prompt_file);
+    settings.categorize = config_.classifier.has_value();
+    extractor_ =
+        std::make_unique<stages::Extractor>(*extraction_, replies_, pool_, std::move(settings), log_);
+}
+
+void Backends::add_embed() {
+    use_index();
     embed_ = std::make_unique<stages::Embed>(*embedder_, *index_, pool_, config_.database.schema, log_);
     work::Entry entry;
     entry.stage = embed_.get();
-    for (auto* endpoint : {embedder_->endpoint(), index_->endpoint()})
-        if (endpoint) {
-            entry.needs.push_back(endpoint);
-            endpoints_.push_back(endpoint);
-        }
+    entry.needs = index_endpoints();
     entry.when_failed = [schema = config_.database.schema](pg::Transaction& transaction,
                                                            const std::string& pid) {
         stages::Embed::when_failed(transaction, schema, pid);
@@ -76,18 +103,58 @@ void Backends::add_graph_kinds() {
     }
 }
 
-void Backends::add_unbuilt() {
-    const auto backend = [&](const std::string& kind) {
-        return kind == "categorize" ? config_.classifier.has_value() : config_.extraction.has_value();
-    };
-    for (const std::string kind : {"extract", "categorize", "reprocess"}) {
-        if (!in_a_lane(kind)) continue;
-        const auto section = kind == "categorize" ? "[classifier]" : "[extraction]";
-        if (backend(kind))
-            unserved_.push_back({kind, "not built into this version"});
-        else
-            unserved_.push_back({kind, std::string("no ") + section + " section here"});
+void Backends::add_absent(const std::string& kind, const std::string& section) {
+    if (config_.worker.complete_unconfigured) {
+        work::Entry entry;
+        entry.fan_in = kind == "extract" && has_graph();
+        registry_[kind] = std::move(entry);
+    } else {
+        unserved_.push_back({kind, "no " + section + " section here"});
     }
+}
+
+void Backends::add_extract() {
+    if (!config_.extraction) return add_absent("extract", "[extraction]");
+    use_extraction();
+    extract_ = std::make_unique<stages::Extract>(*extractor_, log_);
+    work::Entry entry;
+    entry.stage = extract_.get();
+    entry.needs = {&extraction_->endpoint()};
+    entry.fan_in = has_graph();
+    entry.paid = true;
+    registry_["extract"] = std::move(entry);
+}
+
+void Backends::add_categorize() {
+    if (!config_.classifier) return add_absent("categorize", "[classifier]");
+    use_index();
+    classifier_ = model::make_classifier(*config_.classifier, config_.onnx, embedder_.get(), log_);
+    categorize_ =
+        std::make_unique<stages::Categorize>(*classifier_, *index_, pool_, config_.database.schema, log_);
+    work::Entry entry;
+    entry.stage = categorize_.get();
+    entry.needs = index_endpoints();
+    registry_["categorize"] = std::move(entry);
+}
+
+void Backends::add_reprocess() {
+    // Completed, not skipped: what a person said is stored all the same.
+    if (!config_.extraction && !config_.worker.complete_unconfigured)
+        return add_absent("reprocess", "[extraction]");
+    stages::Reprocess::Tools tools;
+    work::Entry entry;
+    if (config_.extraction) {
+        use_index();
+        use_extraction();
+        tools = {extractor_.get(), embedder_.get(), index_.get()};
+        entry.needs = index_endpoints();
+        entry.needs.push_back(&extraction_->endpoint());
+    }
+    reprocess_ =
+        std::make_unique<stages::Reprocess>(tools, has_graph(), pool_, config_.database.schema, log_);
+    entry.stage = reprocess_.get();
+    entry.paid = true;
+    registry_["reprocess"] = std::move(entry);
 }
 
 work::Registry Backends::registry() const {
@@ -122,6 +189,16 @@ void Backends::watch() {
         probers_.emplace_back([endpoint](const std::stop_token& stop) {
             while (pause(probe_interval, stop)) endpoint->probe_if_due(stop);
         });
+    if (!extraction_) return;
+    probers_.emplace_back([this](const std::stop_token& stop) {
+        do {
+            try {
+                replies_.sweep(stop);
+            } catch (const pg::Error&) {
+                // An hour later it is still time.
+            }
+        } while (pause(sweep_interval, stop));
+    });
 }
 
 }  // namespace memoir::app

@@ -10,9 +10,16 @@
 
 #include "config/config.hpp"
 #include "http/client.hpp"
+#include "memory/replies.hpp"
+#include "model/chat.hpp"
+#include "model/classifier.hpp"
 #include "model/embedder.hpp"
 #include "pg/pool.hpp"
+#include "schema/schema.hpp"
+#include "stages/categorize.hpp"
 #include "stages/embed.hpp"
+#include "stages/extract.hpp"
+#include "stages/reprocess.hpp"
 #include "telemetry/log.hpp"
 #include "vector/index.hpp"
 #include "work/stage.hpp"
@@ -22,7 +29,8 @@ namespace memoir::app {
 class Backends {
   public:
     // Loads models where a kind served here needs them. Throws StartError for what can never work.
-    Backends(const config::Config& config, pg::Pool& pool, telemetry::Log& log);
+    Backends(const config::Config& config, const schema::Additions& additions, pg::Pool& pool,
+             telemetry::Log& log);
 
     // Prepares the index and tries every endpoint once. What is away stays away: its breaker is open.
     // Throws StartError for what can never work.
@@ -44,7 +52,16 @@ class Backends {
     bool in_a_lane(const std::string& kind) const;
     void add_embed();
     void add_graph_kinds();
-    void add_unbuilt();
+    void add_extract();
+    void add_categorize();
+    void add_reprocess();
+    // A kind whose section is not there: left alone, and said, or completed as a no-op.
+    void add_absent(const std::string& kind, const std::string& section);
+    void use_index();       // and the embedder
+    void use_extraction();  // the chat model
+    // A graph here or, with graph_absent = "leave", elsewhere: extract's end may be the fan-in.
+    bool has_graph() const { return config_.graph.has_value() || config_.worker.leave_graph_absent; }
+    std::vector<endpoint::Endpoint*> index_endpoints() const;
 
     const config::Config& config_;
     pg::Pool& pool_;
@@ -52,7 +69,14 @@ class Backends {
     http::Client http_;
     std::unique_ptr<model::Embedder> embedder_;
     std::unique_ptr<vector::Index> index_;
+    std::unique_ptr<model::Chat> extraction_;
+    std::unique_ptr<model::Classifier> classifier_;
+    memory::Replies replies_;
+    std::unique_ptr<stages::Extractor> extractor_;
     std::unique_ptr<stages::Embed> embed_;
+    std::unique_ptr<stages::Extract> extract_;
+    std::unique_ptr<stages::Categorize> categorize_;
+    std::unique_ptr<stages::Reprocess> reprocess_;
     std::vector<endpoint::Endpoint*> endpoints_;
     work::Registry registry_;
     std::vector<Unserved> unserved_;

@@ -202,7 +202,7 @@ void Daemon::start(const schema::Additions& additions) {
                                           {{"error", std::string(error.what())}});
                            },
                            [this] { log_.info("memoir.database.up", "the database answers"); }});
-    backends_ = std::make_unique<Backends>(config_, *pool_, log_);
+    backends_ = std::make_unique<Backends>(config_, additions, *pool_, log_);
     for (const auto& [kind, reason] : backends_->unserved())
         log_.warning("memoir.worker.kind_unserved", "jobs of a kind are left alone here",
                      {{"kind", kind}, {"reason", reason}});

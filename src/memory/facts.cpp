@@ -102,12 +102,7 @@ void insert_feedback(pg::Transaction& transaction, const std::string& schema, co
         {"insert into " + pg::qualified(schema, "memories") +
              " (pid, agent_id, org_id, user_id, content, metadata, created_at, updated_at) select $1, $2, "
              "$3, $4, $5, '{\"origin\": \"feedback\"}', now, now from (select clock_timestamp() as now) t",
-         pg::Params()
-             .add(pid)
-             .add(scope.agent_id)
-             .add(scope.org_id)
-             .add(scope.user_id)
-             .add(content)},
+         pg::Params().add(pid).add(scope.agent_id).add(scope.org_id).add(scope.user_id).add(content)},
         {"insert into " + pg::qualified(schema, "memory_jobs") +
              " (source_pid, kind, payload, created_at, updated_at) select $1, 'embed', '{\"origin\": "
              "\"feedback\"}', now, now from (select clock_timestamp() as now) t",

@@ -26,11 +26,7 @@ bool Replies::write(const Key& key, const std::string& reply, Milliseconds wait,
                  pg::qualified(schema_, "memories") +
                  " where pid = $1 on conflict (source_pid, kind, request_hash) do update set reply = "
                  "excluded.reply, created_at = clock_timestamp()",
-             pg::Params()
-                 .add(key.source_pid)
-                 .add(key.kind)
-                 .add(key.request_hash)
-                 .add(reply)}};
+             pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash).add(reply)}};
         transaction.commit(statements);
         return true;
     } catch (const pg::UnknownOutcome&) {

@@ -1,6 +1,7 @@
 #include "stages/correction.hpp"
 
-#include <limits>
+#include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "base/failure.hpp"
@@ -12,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 constexpr const char* own_key = "memoird";
+// A neighbourhood larger than that is a mistake, and no index answers such a search well.
+constexpr std::uint64_t most_neighbours = 10'000;
 
 [[noreturn]] void refuse(const char* what) {
     throw Failure(FailureType::permanent, std::string("bad payload: ") + what);
@@ -56,9 +59,8 @@ Correction read_correction(const std::string& payload) {
         similarity != body.end() && similarity->is_number())
         correction.min_similarity = similarity->get<double>();
     if (const auto top_k = body.find("top_k"); top_k != body.end() && top_k->is_number_integer()) {
-        constexpr std::uint64_t most = std::numeric_limits<int>::max() - 1;
         if (top_k->is_number_unsigned())
-            correction.top_k = static_cast<int>(std::min(top_k->get<std::uint64_t>(), most));
+            correction.top_k = static_cast<int>(std::min(top_k->get<std::uint64_t>(), most_neighbours));
     }
     if (const auto own = body.find(own_key); own != body.end()) correction.progress = read_progress(*own);
     return correction;

@@ -1,5 +1,7 @@
 #include "stages/extract.hpp"
 
+#include "work/pg_failure.hpp"
+
 namespace memoir::stages {
 
 // The facts of a batch's members.
@@ -67,6 +69,9 @@ work::Result Extract::run(std::span<work::Claim> claims, work::Checkpoints&, std
             one(claims[member], member, *effects, stop);
         } catch (const Failure& failure) {
             result.failures[member] = failure;
+        } catch (const pg::Error& error) {
+            if (work::passes_by_itself(error)) throw;
+            result.failures[member] = work::to_failure(error);
         }
     }
     result.effects = std::move(effects);

@@ -238,6 +238,9 @@ work::Result Reprocess::run(std::span<work::Claim> claims, work::Checkpoints& ch
             one(job);
         } catch (const Failure& failure) {
             result.failures[at] = failure;
+        } catch (const pg::Error& error) {
+            if (work::passes_by_itself(error)) throw;
+            result.failures[at] = work::to_failure(error);
         }
     }
     return result;

@@ -1,0 +1,251 @@
+// extract on a real queue: what is written, when nothing is, and what is paid for.
+#include "stages/extract.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "stages/rig.hpp"
+
+using namespace memoir;
+using memoir::test::eventually;
+using memoir::test::Gate;
+using memoir::test::HttpReply;
+using memoir::test::json;
+using memoir::test::Rig;
+
+TEST_CASE("facts are written with their scope, origin, dates and jobs, in the order of the reply") {
+    Rig rig([](const json&) {
+        return Rig::reply(
+            R"({"facts":[{"content":"SECRET b","confidence":0.285,"event_at":"2026-05-21"},
+                         {"content":"SECRET a","confidence":1,"event_at":null},
+                         {"content":" ","confidence":1,"event_at":null},
+                         {"content":7,"confidence":1}]})");
+    });
+    rig.categorize_configured = true;
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(pid) == "SECRET b|SECRET a");
+    CHECK(rig.schema.number("select count(*) from $schema.memories where source_pid = $1 and kind = "
+                            "'semantic' and (agent_id, org_id, user_id) = ('a', 'o', 'u') and metadata = "
+                            "'{\"origin\":\"extraction\",\"provider\":\"ollama\",\"model\":\"m\"}'",
+                            pg::Params().add(pid)) == 2);
+    CHECK(rig.schema.number("select confidence from $schema.memories where content = 'SECRET b' and "
+                            "event_at = '2026-05-21 00:00:00+00'") == 29);
+    CHECK(rig.schema.number("select count(distinct created_at) from $schema.memories where source_pid = $1",
+                            pg::Params().add(pid)) == 2);
+    CHECK(rig.jobs("embed") == 2);
+    CHECK(rig.jobs("categorize") == 2);
+    CHECK(rig.schema.number("select count(*) from $schema.memory_jobs where payload = "
+                            "'{\"origin\":\"extraction\"}'") == 4);
+    CHECK(rig.jobs("synthesize") == 1);
+    CHECK(rig.kept() == 0);
+    REQUIRE(eventually([&] { return rig.log.count("memoir.extraction.persisted") == 1; }));
+    CHECK(rig.log.named("memoir.extraction.parsed")[0].field("skipped") == "2");
+    CHECK(rig.said_nothing());
+}
+
+TEST_CASE("a reply without facts is a success, and ends in the fan-in; no classifier, no categorize job") {
+    Rig rig([](const json&) { return Rig::facts({}); });
+    const auto pid = rig.schema.memory("SECRET said");
+    rig.start();
+    REQUIRE(rig.gone(rig.schema.job(pid, "extract")));
+    CHECK(rig.active(pid).empty());
+    CHECK(rig.jobs("synthesize") == 1);
+    rig.says = [](const json&) { return Rig::facts({"one"}); };
+    REQUIRE(rig.gone(rig.schema.job(rig.schema.memory("other"), "extract")));
+    CHECK(rig.jobs("categorize") == 0);
+}
+
+TEST_CASE("a retired memory is not extracted, and costs nothing") {
+    Rig rig;
+    const auto pid = rig.schema.memory("SECRET said");
+    rig.schema.sql("update $schema.memories set retirement_reason = 'stale'");
+    rig.start();
+    REQUIRE(rig.gone(rig.schema.job(pid, "extract")));
+    CHECK(rig.active(pid).empty());
+    CHECK(rig.paid == 0);
+    CHECK(rig.jobs("synthesize") == 1);
+}
+
+TEST_CASE("a memory that is forgotten or retired while the model thinks leaves nothing") {
+    const bool forgotten = GENERATE(true, false);
+    CAPTURE(forgotten);
+    Gate gate;
+    Rig rig([&](const json&) {
+        gate.pass({});
+        return Rig::facts({"SECRET fact"});
+    });
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(gate.reached());
+    rig.schema.sql(forgotten ? "delete from $schema.memories"
+                             : "update $schema.memories set retirement_reason = 'rejected'");
+    gate.open();
+    REQUIRE(rig.gone(job));
+    rig.stop();
+    CHECK(rig.schema.number("select count(*) from $schema.memories where kind = 'semantic'") == 0);
+    CHECK(rig.kept() <= (forgotten ? 0 : 1));
+    CHECK(rig.log.count("memoir.worker.job_failed") == 0);
+}
+
+TEST_CASE("an edit while the model thinks starts over with the new content") {
+    Gate gate;
+    Rig rig([&](const json& request) {
+        gate.pass({});
+        const bool late = request.dump().find("SECRET new") != std::string::npos;
+        return Rig::facts({late ? "new fact" : "old fact"});
+    });
+    const auto pid = rig.schema.memory("SECRET old");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(gate.reached());
+    rig.schema.sql("update $schema.memories set content = 'SECRET new'");
+    gate.open();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(pid) == "new fact");
+}
+
+TEST_CASE("a status that changes while the model thinks is nothing to start over for") {
+    Gate gate;
+    Rig rig([&](const json&) {
+        gate.pass({});
+        return Rig::facts({"fact"});
+    });
+    rig.journal = false;
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(gate.reached());
+    rig.indexed(pid);
+    gate.open();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(pid) == "fact");
+    CHECK(rig.paid == 1);
+}
+
+TEST_CASE("a lost claim writes nothing, and whoever comes next does not pay again") {
+    Gate gate;
+    Rig rig([&](const json&) {
+        gate.pass({});
+        return Rig::facts({"SECRET fact"});
+    });
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(gate.reached());
+    rig.schema.sql("update $schema.memory_jobs set claimed_by = 'somebody else'");
+    gate.open();
+    REQUIRE(eventually([&] { return rig.log.count("memoir.worker.lease_lost") >= 1; }));
+    CHECK(rig.active(pid).empty());
+    REQUIRE(rig.kept() == 1);
+
+    SECTION("with the same request") {
+        rig.schema.sql("update $schema.memory_jobs set state = 'pending', claimed_by = null");
+        REQUIRE(rig.gone(job));
+        CHECK(rig.active(pid) == "SECRET fact");
+        CHECK(rig.paid == 1);
+        CHECK(rig.kept() == 0);
+    }
+    SECTION("but another model or prompt is another request") {
+        rig.stop();
+        (GENERATE(true, false) ? rig.model : rig.rules) = "other";
+        rig.start();
+        rig.schema.sql("update $schema.memory_jobs set state = 'pending', claimed_by = null");
+        REQUIRE(rig.gone(job));
+        CHECK(rig.paid == 2);
+    }
+    SECTION("and after seven days the reply is gone") {
+        rig.replies->sweep({});
+        CHECK(rig.kept() == 1);
+        rig.schema.sql("update $schema.memoird_replies set created_at = now() - interval '8 days'");
+        rig.replies->sweep({});
+        CHECK(rig.kept() == 0);
+    }
+}
+
+TEST_CASE("a settle that fails is repeated, and the reply is paid once") {
+    Rig rig;
+    // Fails twice as an outage of the database would.
+    rig.schema.sql("create sequence $schema.tries");
+    rig.schema.sql(
+        "create function $schema.fail() returns trigger language plpgsql as $b$ begin if "
+        "nextval('$schema.tries') < 3 then raise exception 'x' using errcode = '53100'; end if; "
+        "return new; end $b$");
+    rig.schema.sql(
+        "create trigger fail before insert on $schema.memories for each row when (new.kind = "
+        "'semantic') execute function $schema.fail()");
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(pid) == "likes SECRET tea");
+    CHECK(rig.paid == 1);
+    CHECK(rig.kept() == 0);
+}
+
+TEST_CASE("a reply that the database refuses is not replayed for ever") {
+    Rig rig([count = 0](const json&) mutable { return Rig::facts({++count == 1 ? "bad" : "good"}); });
+    rig.schema.sql("alter table $schema.memories add check (content <> 'bad')");
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(pid) == "good");
+    CHECK(rig.paid == 2);
+    CHECK(rig.kept() == 0);
+}
+
+TEST_CASE("without its table nothing is kept, and nothing fails for it") {
+    Rig rig;
+    rig.schema.sql("drop table $schema.memoird_replies");
+    rig.journal = false;
+    const auto pid = rig.schema.memory("SECRET said");
+    rig.start();
+    REQUIRE(rig.gone(rig.schema.job(pid, "extract")));
+    CHECK(rig.active(pid) == "likes SECRET tea");
+}
+
+TEST_CASE("the second attempt is another request, and a bad reply is never kept") {
+    Rig rig;
+    std::mutex mutex;
+    std::vector<json> seeds;
+    rig.says = [&](const json& request) {
+        std::lock_guard lock(mutex);
+        seeds.push_back(request["options"].value("seed", json()));
+        return seeds.size() == 1 ? Rig::reply("SECRET: I would rather not") : Rig::facts({"fact"});
+    };
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(rig.gone(job));
+    std::lock_guard lock(mutex);
+    REQUIRE(seeds.size() == 2);
+    CHECK(seeds[0] != seeds[1]);
+    CHECK(rig.log.count("memoir.extraction.parse_failed") == 1);
+    CHECK(rig.said_nothing());
+}
+
+TEST_CASE("a cut reply is the job's failure, and says so") {
+    Rig rig([](const json&) { return Rig::reply(R"({"facts":[{"content":"SECRET)", "length"); });
+    const auto job = rig.schema.job(rig.schema.memory("SECRET said"), "extract");
+    rig.start();
+    REQUIRE(rig.ended(job));
+    CHECK(rig.state(job).starts_with("failed/3/"));
+    CHECK(rig.paid == 3);
+    CHECK(rig.log.count("memoir.extraction.llm_failed") == 3);
+    CHECK(rig.kept() == 0);
+    CHECK(rig.said_nothing());
+}
+
+TEST_CASE("an outage of the model counts no attempt") {
+    Rig rig;
+    rig.server.stop();
+    const auto pid = rig.schema.memory("SECRET said");
+    const auto job = rig.schema.job(pid, "extract");
+    rig.start();
+    REQUIRE(eventually([&] { return rig.log.count("memoir.worker.job_parked") >= 1; }));
+    CHECK(rig.state(job).starts_with("claimed/0/"));
+    CHECK(rig.said_nothing());
+}
