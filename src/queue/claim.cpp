@@ -21,16 +21,17 @@ std::string returned_columns() {
 }
 
 std::string take(const std::string& schema, const std::string& chosen) {
-    return "with c as materialized (" + chosen + ") update " + pg::qualified(schema, "memory_jobs") +
-           " j set state = 'claimed', claimed_at = clock_timestamp(), claimed_by = $1 from c, " +
-           asynchronous_commit() + " where j.id = c.id returning" + returned_columns();
+    return "update " + pg::qualified(schema, "memory_jobs") +
+           " j set state = 'claimed', claimed_at = clock_timestamp(), claimed_by = $1 where " +
+           committing_asynchronously() + " and " + locked_rows("j", chosen) + " returning" +
+           returned_columns();
 }
 
 }  // namespace
 
 pg::Statement claim(const std::string& schema, const std::string& claimed_by, const std::string& kind,
                     const Position& after, int limit, bool indexed) {
-    const std::string from = "select id from " + pg::qualified(schema, "memory_jobs") +
+    const std::string from = "select ctid from " + pg::qualified(schema, "memory_jobs") +
                              " where kind = $2 and state = 'pending' and not " + is_suspect("memory_jobs");
     pg::Statement statement;
     statement.params.add(claimed_by).add(kind).add(limit);
@@ -52,11 +53,12 @@ pg::Statement claim_suspect(const std::string& schema, const std::string& claime
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
     statement.params.add(claimed_by).add(kind);
-    statement.sql = take(
-        schema, "select id from " + table + " where id in (select id from (select id, failure_reason from " +
-                    table + " where kind = $2 and state = 'pending' order by created_at, id limit " +
-                    suspect_window + ") w where " + is_suspect("w") + ") and state = 'pending' and " +
-                    is_suspect("memory_jobs") + " order by created_at, id limit 1 for update skip locked");
+    statement.sql =
+        take(schema,
+             "select ctid from " + table + " where id in (select id from (select id, failure_reason from " +
+                 table + " where kind = $2 and state = 'pending' order by created_at, id limit " +
+                 suspect_window + ") w where " + is_suspect("w") + ") and state = 'pending' and " +
+                 is_suspect("memory_jobs") + " order by created_at, id limit 1 for update skip locked");
     return statement;
 }
 

@@ -8,6 +8,10 @@
 
 namespace memoir::queue {
 
+namespace {
+constexpr const char* set_asynchronous = "(select set_config('synchronous_commit', 'off', true))";
+}  // namespace
+
 std::string is_suspect(const std::string& alias) {
     return "coalesce(starts_with(" + alias + ".failure_reason, '" + std::string(suspect_prefix) +
            "'), false)";
@@ -37,7 +41,15 @@ std::string timestamp(std::int64_t us) {
 }
 
 std::string asynchronous_commit() {
-    return "(select set_config('synchronous_commit', 'off', true)) s";
+    return std::string(set_asynchronous) + " s";
+}
+
+std::string committing_asynchronously() {
+    return std::string(set_asynchronous) + " is not null";
+}
+
+std::string locked_rows(const std::string& alias, const std::string& chosen) {
+    return alias + ".ctid = any(array(" + chosen + "))";
 }
 
 }  // namespace memoir::queue

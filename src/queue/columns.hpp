@@ -19,4 +19,13 @@ std::string timestamp(std::int64_t us);
 // it would never run.
 std::string asynchronous_commit();
 
+// The same as a condition: evaluated once, whether or not there are rows. Without a join there is less to
+// plan.
+std::string committing_asynchronously();
+
+// A condition for the rows that `chosen`, a select of ctid, found and locked. It runs once, before the rest,
+// and spares a second way through an index. Of a row that changed between the statement's beginning and its
+// lock this sees nothing: it stays as it is, and the next look finds it.
+std::string locked_rows(const std::string& alias, const std::string& chosen);
+
 }  // namespace memoir::queue

@@ -1,5 +1,7 @@
 #include "queue/settle.hpp"
 
+#include <algorithm>
+
 #include "pg/name.hpp"
 #include "queue/columns.hpp"
 
@@ -21,6 +23,12 @@ std::string ours(const std::string& table) {
            table +
            " j, i where j.id = i.id and j.state = 'claimed' and j.claimed_by = i.claimed_by order by j.id "
            "for update of j skip locked) ";
+}
+
+bool of_one_claim(std::span<const Fence> rows) {
+    return !rows.empty() && std::all_of(rows.begin(), rows.end(), [&](const auto& row) {
+        return row.claimed_by == rows.front().claimed_by;
+    });
 }
 
 template <typename Row>
@@ -45,6 +53,18 @@ void add_fences(pg::Params& params, std::span<const Fence> rows) {
 pg::Statement remove(const std::string& schema, std::span<const Fence> rows, Commit commit) {
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
+    if (of_one_claim(rows)) {
+        // By far the most frequent: half the server's work of the general form.
+        statement.params.array(ids(rows)).add(rows.front().claimed_by);
+        statement.sql =
+            "delete from " + table + " j where " +
+            (commit == Commit::asynchronous ? committing_asynchronously() + " and " : std::string()) +
+            locked_rows("j", "select ctid from " + table +
+                                 " where id = any($1::bigint[]) and state = 'claimed' and claimed_by = $2 "
+                                 "order by id for update skip locked") +
+            " returning j.id";
+        return statement;
+    }
     add_fences(statement.params, rows);
     statement.sql = ours(table) + "delete from " + table + " j using c" +
                     (commit == Commit::asynchronous ? ", " + asynchronous_commit() : "") +

@@ -23,9 +23,18 @@ std::optional<Pick> Lanes::next_now(const std::string& lane) {
 }
 
 void Lanes::claimed(const Pick& pick, int rows, const queue::Position& last) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     agenda_.claimed(pick, rows, last);
-    if (rows > 0) waiting_.at(agenda_.lane_of(pick.kind)).notify_one();
+    // Of less than a full batch there is no more for now: another loop would only get in this one's way.
+    if (rows < pick.limit || rows == 0) return;
+    notify_one(pick.kind, std::move(lock));
+}
+
+// Without the lock, which the woken loop takes first.
+void Lanes::notify_one(const std::string& kind, std::unique_lock<std::mutex> lock) {
+    auto& condition = waiting_.at(agenda_.lane_of(kind));
+    lock.unlock();
+    condition.notify_one();
 }
 
 void Lanes::unanswered(const Pick& pick) {
@@ -34,17 +43,17 @@ void Lanes::unanswered(const Pick& pick) {
 }
 
 void Lanes::wake(const std::string& kind) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!agenda_.serves(kind)) return;
     agenda_.wake(kind);
-    waiting_.at(agenda_.lane_of(kind)).notify_one();
+    notify_one(kind, std::move(lock));
 }
 
 void Lanes::found(const std::string& kind, const queue::Position& at) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!agenda_.serves(kind)) return;
     agenda_.found(kind, at);
-    waiting_.at(agenda_.lane_of(kind)).notify_one();
+    notify_one(kind, std::move(lock));
 }
 
 void Lanes::looked(const queue::Look& look) {

@@ -37,6 +37,8 @@ class Lanes {
     bool paused(const std::string& kind) const;
 
   private:
+    void notify_one(const std::string& kind, std::unique_lock<std::mutex> lock);
+
     mutable std::mutex mutex_;
     Agenda agenda_;
     const Agenda::Gate gate_;
