@@ -338,7 +338,13 @@ void Daemon::drain() {
 
 void Daemon::reload() {
     if (!options_.reload) return;
-    notifier_.reloading();
+    bool started = false;
+    {
+        std::lock_guard lock(mutex_);
+        started = started_;
+    }
+    // Before readiness it must not look as if it had come.
+    if (started) notifier_.reloading();
     auto loaded = options_.reload();
     if (!loaded.problems.empty()) {
         for (const auto& problem : loaded.problems)
@@ -347,12 +353,7 @@ void Daemon::reload() {
     } else {
         apply(std::move(loaded.config));
     }
-    bool started = false;
-    {
-        std::lock_guard lock(mutex_);
-        started = started_;
-    }
-    notifier_.reloaded(started ? status_line() : "starting");
+    if (started) notifier_.reloaded(status_line());
 }
 
 // Only what can be exchanged under a running engine; the rest is named and stays as it was at the start.

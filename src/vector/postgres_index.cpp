@@ -103,18 +103,21 @@ std::vector<Hit> PostgresIndex::search(const Query& query, std::stop_token stop)
     auto connection = pool_.acquire(stop);
     // A cursor keeps memory small whatever the scope holds; it lives in a transaction, so a pooler is fine.
     pg::Transaction transaction(*connection, pg::Transaction::Durability::off);
-    transaction.exec("declare scope no scroll cursor for select v.pid, array_send(v.vector) from " +
-                         memories_ + " m join " + table_ +
-                         " v on v.pid = m.pid where m.agent_id = $1::text and m.org_id = $2::text "
-                         "and m.user_id = $3::text and ($4::text is null or m.kind = $4::text) "
-                         "and v.model = $5::text and cardinality(v.vector) = $6::integer",
-                     pg::Params()
-                         .add(query.agent_id)
-                         .add(query.org_id)
-                         .add(query.user_id)
-                         .add(query.kind)
-                         .add(model_)
-                         .add(dimension_));
+    // Hex whatever bytea_output says, and however backslashes are read here.
+    transaction.exec(
+        "declare scope no scroll cursor for select v.pid, chr(92) || 'x' || encode(array_send(v.vector), "
+        "'hex') from " +
+            memories_ + " m join " + table_ +
+            " v on v.pid = m.pid where m.agent_id = $1::text and m.org_id = $2::text "
+            "and m.user_id = $3::text and ($4::text is null or m.kind = $4::text) "
+            "and v.model = $5::text and cardinality(v.vector) = $6::integer",
+        pg::Params()
+            .add(query.agent_id)
+            .add(query.org_id)
+            .add(query.user_id)
+            .add(query.kind)
+            .add(model_)
+            .add(dimension_));
     Nearest nearest(query);
     std::vector<float> vector;
     for (int rows = fetched_rows; rows == fetched_rows;) {
