@@ -21,6 +21,7 @@ constexpr std::uint64_t most_neighbours = 10'000;
 }
 
 std::vector<std::string> strings(const json& list) {
+    if (!list.is_array()) refuse("its key memoird");
     std::vector<std::string> result;
     for (const auto& item : list) result.push_back(item.get<std::string>());
     return result;

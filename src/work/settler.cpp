@@ -364,7 +364,9 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 members.clear();
                 return locked_out.empty();
             }
-            // The effects were prepared for more than is left: roll back, and go on with the others.
+            // The effects were prepared for more than is left: roll back, and go on with the others. Now,
+            // because what is done about the lost ones writes the rows that are locked here.
+            transaction.rollback();
             for (const auto member : missing) gone(batch[member]);
             for (const auto member : stale) lost(batch[member]);
             abandon(missing);
