@@ -1,8 +1,8 @@
 #include "telemetry/format.hpp"
 
-#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
 #include <cmath>
 #include <iterator>
 
@@ -28,10 +28,17 @@ void append_json_value(std::string& out, const Field& field) {
 }  // namespace
 
 std::string rfc3339(std::chrono::system_clock::time_point time) {
-    const auto micros = std::chrono::floor<std::chrono::microseconds>(time);
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(micros);
-    return fmt::format("{:%FT%T}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                       (micros - seconds).count());
+    using namespace std::chrono;
+    // From the calendar, not by gmtime and strftime: with an event a job this is among the busiest lines
+    // here.
+    const auto micros = floor<microseconds>(time);
+    const auto day = floor<days>(micros);
+    const year_month_day date{day};
+    const hh_mm_ss<microseconds> clock{micros - day};
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                       clock.subseconds().count());
 }
 
 std::string value_text(const Field& field) {

@@ -100,11 +100,14 @@ class Settling {
 
 std::vector<telemetry::Field> job_fields(const Claim& claim) {
     const auto& job = claim.job();
-    return {{"job_id", job.id},
-            {"kind", job.kind},
-            {"source_pid", job.source_pid},
-            {"worker", claim.run().worker()},
-            {"attempt", static_cast<std::int64_t>(job.attempts) + 1}};
+    std::vector<telemetry::Field> fields;
+    fields.reserve(8);  // callers add one or two
+    fields.push_back({"job_id", job.id});
+    fields.push_back({"kind", job.kind});
+    fields.push_back({"source_pid", job.source_pid});
+    fields.push_back({"worker", claim.run().worker()});
+    fields.push_back({"attempt", static_cast<std::int64_t>(job.attempts) + 1});
+    return fields;
 }
 
 // --- what became of them

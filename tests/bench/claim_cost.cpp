@@ -70,9 +70,9 @@ int main(int argc, char** argv) {
         std::fflush(stdout);
         drains.push_back(held / without);
     }
-    bench::figure("claim behind 1,000,000 rows of other kinds, against none", bench::median(claims), " x",
-                  bench::Wanted::at_most, 1.5);
-    bench::figure("drain of 500,000 rows beside a held transaction, of without", bench::median(drains), "",
-                  bench::Wanted::at_least, 0.9);
+    bench::figure("claim behind " + std::to_string(others) + " rows of other kinds, against none",
+                  bench::median(claims), " x", bench::Wanted::at_most, 1.5);
+    bench::figure("drain of " + std::to_string(rows) + " rows beside a held transaction, of without",
+                  bench::median(drains), "", bench::Wanted::at_least, 0.9);
     return 0;
 }

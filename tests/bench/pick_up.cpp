@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "bench/bench.hpp"
+#include "queue/claim.hpp"
+#include "queue/settle.hpp"
 #include "schema/schema.hpp"
 #include "support/memoird.hpp"
 
@@ -61,27 +63,42 @@ class Side {
     std::string source_;
 };
 
-void listen_and_claim(const TestSchema& schema, std::latch& listening, const std::stop_token& stop) {
-    Bare connection(schema.options().conninfo);
+enum class Manner {
+    simplest,    // one connection for everything, and the shortest SQL that does it
+    as_memoird,  // LISTEN on a connection of its own, and the engine's statements
+};
+
+void listen_and_claim(const TestSchema& schema, Manner manner, std::latch& listening,
+                      const std::stop_token& stop) {
+    Bare listener(schema.options().conninfo), other(schema.options().conninfo);
+    auto& worker = manner == Manner::simplest ? listener : other;
     const auto table = "\"" + schema.name() + "\".memory_jobs";
-    const auto claim = "update " + table +
-                       " set state = 'claimed', claimed_at = clock_timestamp(), claimed_by = 'bare' where id "
-                       "= (select id from " +
-                       table +
-                       " where kind = $1 and state = 'pending' order by created_at, id limit 1 for update "
-                       "skip locked) returning id, source_pid, payload, attempts";
-    const auto remove =
+    const auto simple_claim = "update " + table +
+                              " set state = 'claimed', claimed_at = clock_timestamp(), claimed_by = 'bare' "
+                              "where id = (select id from " +
+                              table +
+                              " where kind = $1 and state = 'pending' order by created_at, id limit 1 for "
+                              "update skip locked) returning id, source_pid, payload, attempts";
+    const auto simple_remove =
         "delete from " + table + " where id = $1 and state = 'claimed' and claimed_by = 'bare'";
-    connection.exec("set synchronous_commit = off");
-    connection.exec("listen \"" + schema::channel(schema.name()) + "\"");
+    const auto claim = queue::claim(schema.name(), "bare", "synthesize", {}, 8, true).sql;
+    const std::vector<queue::Fence> any{{1, "bare"}};
+    const auto remove = queue::remove(schema.name(), any, queue::Commit::asynchronous).sql;
+    worker.exec("set synchronous_commit = off");
+    listener.exec("listen \"" + schema::channel(schema.name()) + "\"");
     listening.count_down();
     while (!stop.stop_requested()) {
-        pollfd socket{PQsocket(connection.handle()), POLLIN, 0};
+        pollfd socket{PQsocket(listener.handle()), POLLIN, 0};
         if (poll(&socket, 1, 100) == 0) continue;
-        PQconsumeInput(connection.handle());
-        while (PGnotify* notification = PQnotifies(connection.handle())) {
-            const auto id = connection.exec(claim, {notification->extra});
-            if (!id.empty()) connection.exec(remove, {id.c_str()});
+        PQconsumeInput(listener.handle());
+        while (PGnotify* notification = PQnotifies(listener.handle())) {
+            const auto kind = notification->extra;
+            const auto id = manner == Manner::simplest
+                                ? worker.exec(simple_claim, {kind})
+                                : worker.exec(claim, {"bare", kind, "8", "-infinity", "0"});
+            if (!id.empty() && manner == Manner::simplest) worker.exec(simple_remove, {id.c_str()});
+            if (!id.empty() && manner == Manner::as_memoird)
+                worker.exec(remove, {("{" + id + "}").c_str(), "bare"});
             PQfreemem(notification);
         }
     }
@@ -92,7 +109,7 @@ void listen_and_claim(const TestSchema& schema, std::latch& listening, const std
 int main(int argc, char** argv) {
     const int jobs = argc > 1 ? std::atoi(argv[1]) : 1'000;
     constexpr int warm_up = 20;
-    Side ours, theirs;
+    Side ours, simplest, alike;
     test::EmbeddingDouble unused;
     test::Memoird memoird(ours.schema(), unused,
                           {.settings = {{"lanes.derive.kinds", "[\"synthesize\"]"},
@@ -104,29 +121,36 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "memoird does not start\n");
         return 1;
     }
-    std::latch listening(1);
-    std::jthread bare(
-        [&](const std::stop_token& stop) { listen_and_claim(theirs.schema(), listening, stop); });
+    std::latch listening(2);
+    const auto bare = [&](Side& side, Manner manner) {
+        return std::jthread([&, manner](const std::stop_token& stop) {
+            listen_and_claim(side.schema(), manner, listening, stop);
+        });
+    };
+    const auto one = bare(simplest, Manner::simplest), two = bare(alike, Manner::as_memoird);
     listening.wait();
-    std::vector<double> our_times, their_times;
+    struct Runner {
+        Side& side;
+        std::vector<double> times{};
+    };
+    Runner runners[] = {{simplest}, {alike}, {ours}};
     std::minstd_rand random(1);
-    for (int number = 0; number < jobs + warm_up; ++number) {
-        const auto theirs_took = theirs.job();
-        std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 20));
-        const auto ours_took = ours.job();
-        std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 20));
-        if (number < warm_up) continue;
-        their_times.push_back(theirs_took);
-        our_times.push_back(ours_took);
-    }
+    for (int number = 0; number < jobs + warm_up; ++number)
+        for (auto& runner : runners) {
+            const auto took = runner.side.job();
+            if (number >= warm_up) runner.times.push_back(took);
+            std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 20));
+        }
     const auto row = [](const char* name, const std::vector<double>& times) {
-        std::printf("%-14s p50 %.2f ms, p90 %.2f ms, p99 %.2f ms\n", name, bench::median(times),
+        std::printf("%-52s p50 %.2f ms, p90 %.2f ms, p99 %.2f ms\n", name, bench::median(times),
                     bench::quantile(times, 0.9), bench::quantile(times, 0.99));
     };
     std::printf("pick-up of a single job, %d each, commit of the insert to commit of the settle\n", jobs);
-    row("bare program", their_times);
-    row("memoird", our_times);
+    row("bare program", runners[0].times);
+    row("the same with memoird's statements and connections", runners[1].times);
+    row("memoird", runners[2].times);
     bench::figure("pick-up of a single job, p50 against a bare program",
-                  bench::median(our_times) / bench::median(their_times), " x", bench::Wanted::at_most, 1.3);
+                  bench::median(runners[2].times) / bench::median(runners[0].times), " x",
+                  bench::Wanted::at_most, 1.3);
     return 0;
 }

@@ -1,11 +1,15 @@
 // How much of what PostgreSQL can do does the engine leave? Drains no-ops through the ordinary path (claim,
 // stage, settle, events as JSON lines) beside the same claims and deletes in bare SQL from a loop over libpq,
-// and beside claim-one, delete-one on one connection. usage: bench_queue_drain [rows [rounds]]
+// and beside claim-one, delete-one on one connection. The bare loop sends the very statements of the engine.
+// usage: bench_queue_drain [rows [rounds]]
 
 #include <atomic>
 #include <thread>
 
 #include "bench/drain.hpp"
+#include "queue/claim.hpp"
+#include "queue/columns.hpp"
+#include "queue/settle.hpp"
 
 using namespace memoir;
 using bench::Bare;
@@ -19,19 +23,12 @@ constexpr int loops = 2, batch = 256;
 void bare_loop(const std::string& url, const std::string& schema, int number, std::atomic<long>& done) {
     Bare connection(url);
     connection.exec("set synchronous_commit = off");
-    const auto table = "\"" + schema + "\".memory_jobs";
-    const std::string claim =
-        "update " + table +
-        " set state = 'claimed', claimed_at = clock_timestamp(), claimed_by = $4 where ctid = any(array("
-        "select ctid from " +
-        table +
-        " where kind = 'synthesize' and state = 'pending' and (created_at, id) > ($1::timestamptz, "
-        "$2::bigint) order by created_at, id limit $3 for update skip locked)) returning id, source_pid, "
-        "payload, attempts, created_at";
-    const std::string remove =
-        "delete from " + table + " where id = any($1::bigint[]) and state = 'claimed' and claimed_by = $2";
+    const std::string by = "bare/" + std::to_string(number);
+    const auto claim = queue::claim(schema, by, "synthesize", {}, batch, true).sql;
+    const std::vector<queue::Fence> any{{1, by}};
+    const auto remove = queue::remove(schema, any, queue::Commit::asynchronous).sql;
     std::string ids, after = "-infinity", after_id = "0";
-    const std::string limit = std::to_string(batch), by = "bare/" + std::to_string(number);
+    const std::string limit = std::to_string(batch);
     auto* handle = connection.handle();
     PQenterPipelineMode(handle);
     while (true) {
@@ -42,8 +39,8 @@ void bare_loop(const std::string& url, const std::string& schema, int number, st
             PQsendQueryParams(handle, remove.c_str(), 2, nullptr, values, nullptr, nullptr, 0);
             PQpipelineSync(handle);
         }
-        const char* values[] = {after.c_str(), after_id.c_str(), limit.c_str(), by.c_str()};
-        PQsendQueryParams(handle, claim.c_str(), 4, nullptr, values, nullptr, nullptr, 0);
+        const char* values[] = {by.c_str(), "synthesize", limit.c_str(), after.c_str(), after_id.c_str()};
+        PQsendQueryParams(handle, claim.c_str(), 5, nullptr, values, nullptr, nullptr, 0);
         PQpipelineSync(handle);
         ids.clear();
         int rows = 0;
@@ -52,14 +49,15 @@ void bare_loop(const std::string& url, const std::string& schema, int number, st
             if (!result) continue;
             Bare::check(result);
             if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) --syncs;
-            if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+            // The delete returns ids alone.
+            if (PQresultStatus(result) == PGRES_TUPLES_OK && PQnfields(result) > 1) {
                 rows = PQntuples(result);
                 long largest = 0;
                 for (int row = 0; row < rows; ++row) {
                     ids += (row == 0 ? "{" : "") + std::string(PQgetvalue(result, row, 0)) + ",";
                     if (std::atol(PQgetvalue(result, row, 0)) > largest) {
                         largest = std::atol(PQgetvalue(result, row, 0));
-                        after = PQgetvalue(result, row, 4);
+                        after = queue::timestamp(std::atol(PQgetvalue(result, row, 6)));
                         after_id = PQgetvalue(result, row, 0);
                     }
                 }
