@@ -12,13 +12,17 @@
 namespace memoir::work {
 
 namespace {
-constexpr Milliseconds first_reconnect{100}, longest_reconnect{5'000};
+constexpr Milliseconds first_reconnect{100};
 // Timers of parked jobs are a little late rather than early: a look before the due time finds nothing.
 constexpr Milliseconds due_slack{5};
 }  // namespace
 
 Milliseconds Keeper::interval(Milliseconds lease) {
     return std::min(lease / 3, Milliseconds(10'000));
+}
+
+Milliseconds Keeper::longest_reconnect(Milliseconds lease) {
+    return interval(lease) / 2;
 }
 
 Keeper::Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra)
@@ -85,7 +89,7 @@ void Keeper::run(const std::stop_token& stop) {
             context_.log.error("memoir.worker.lease_lost",
                                "no heartbeat was answered for 5/6 of the lease: jobs are cancelled",
                                {{"jobs", static_cast<std::int64_t>(cancelled)}});
-        if (!connection_) beat = std::min(beat, Steady::now() + std::min(longest_reconnect, every));
+        if (!connection_) beat = std::min(beat, std::max(next_connect_, Steady::now() + first_reconnect));
     }
 }
 
@@ -104,7 +108,8 @@ void Keeper::failed(const pg::Error& error, const char* what) {
     ++failures_;
     healthy_since_ = TimePoint::max();
     first_look_.clear();
-    next_connect_ = Steady::now() + back_off(failures_, first_reconnect, longest_reconnect, random_unit());
+    next_connect_ = Steady::now() + back_off(failures_, first_reconnect,
+                                             longest_reconnect(context_.options.lease), random_unit());
     context_.log.warning("memoir.worker.lease_recovery_failed", "the keeper's statement was not answered",
                          {{"operation", std::string(what)}, {"error", std::string(error.what())}});
 }
@@ -142,7 +147,7 @@ void Keeper::heartbeat() {
 void Keeper::hand_back(std::span<const queue::Fence> orphans) {
     if (orphans.empty()) return;
     const auto statement = queue::release(context_.schema, orphans);
-    const auto result = connection_->exec(statement.sql, statement.params);
+    const auto result = connection_->exec(statement);
     for (const auto& row : queue::returned(result)) {
         ++context_.tally.released;
         context_.log.info("memoir.worker.job_released", "a row of ours that nobody here holds is handed back",
@@ -153,7 +158,7 @@ void Keeper::hand_back(std::span<const queue::Fence> orphans) {
 
 void Keeper::unpark() {
     const auto statement = queue::unpark(context_.schema);
-    for (const auto& row : queue::returned(connection_->exec(statement.sql, statement.params))) {
+    for (const auto& row : queue::returned(connection_->exec(statement))) {
         if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "parked");
         context_.lanes.found(row.kind, row.position);
     }
@@ -161,7 +166,7 @@ void Keeper::unpark() {
 
 void Keeper::recover() {
     const auto look = queue::overdue(context_.schema, context_.options.lease, context_.options.foreign_lease);
-    auto rows = queue::overdue_rows(connection_->exec(look.sql, look.params));
+    auto rows = queue::overdue_rows(connection_->exec(look));
     const bool healthy =
         healthy_since_ != TimePoint::max() && Steady::now() - healthy_since_ >= context_.options.lease / 2;
     std::vector<queue::Overdue> dead, foreign;
@@ -177,7 +182,7 @@ void Keeper::recover() {
             dead.push_back(row);
     }
     const auto tell = [&](const pg::Statement& statement, const char* from, const char* message) {
-        for (const auto& row : queue::returned(connection_->exec(statement.sql, statement.params))) {
+        for (const auto& row : queue::returned(connection_->exec(statement))) {
             ++context_.tally.recovered;
             if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, from);
             context_.log.warning("memoir.worker.lease_recovered", message,
@@ -200,7 +205,7 @@ void Keeper::bury(const queue::Overdue& row) {
     // Locked by somebody: the next look comes.
     if (memory::lock(transaction, context_.schema, pids).empty()) return;
     const auto statement = queue::bury(context_.schema, row);
-    if (transaction.exec(statement.sql, statement.params).empty()) return;
+    if (transaction.exec(statement).empty()) return;
     if (const auto entry = context_.registry.find(row.kind);
         entry != context_.registry.end() && entry->second.when_failed)
         entry->second.when_failed(transaction, row.source_pid);

@@ -42,6 +42,10 @@ class Keeper {
     // min(lease / 3, 10 s): beside workers of the library, whose lease is 60 s, every row is renewed well
     // inside it.
     static Milliseconds interval(Milliseconds lease);
+    // The longest wait before another connect: a sixth of the lease, 5 s at most. Whoever is back first
+    // declares nobody dead before half a lease has passed, and by then everybody has tried again and been
+    // answered.
+    static Milliseconds longest_reconnect(Milliseconds lease);
 
   private:
     void run(const std::stop_token& stop);

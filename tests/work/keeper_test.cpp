@@ -35,6 +35,16 @@ TEST_CASE("the heartbeat interval is a third of the lease, and short beside work
     CHECK(work::Keeper::interval(Milliseconds(3'600'000)) == Milliseconds(10'000));
 }
 
+TEST_CASE("whoever waits to reconnect is back before anybody may declare it dead") {
+    for (const auto lease :
+         {Milliseconds(2'100), Milliseconds(15'000), Milliseconds(60'000), Milliseconds(3'600'000)}) {
+        CAPTURE(lease.count());
+        // Recovery needs half a lease of success; a connect and a heartbeat have a sixth of it each, at most.
+        CHECK(work::Keeper::longest_reconnect(lease) + lease / 6 < lease / 2);
+        CHECK(work::Keeper::longest_reconnect(lease) <= Milliseconds(5'000));
+    }
+}
+
 TEST_CASE("what a loop holds is renewed for as long as it works") {
     Bench bench;
     hasten(bench);
