@@ -316,7 +316,7 @@ void Daemon::drain() {
             auto lease = pool_->acquire({}, Milliseconds(1'000));
             const auto statement = queue::delete_host(config_.database.schema, engine_->nonce());
             lease->set_timeout(Milliseconds(1'000));
-            lease->exec(statement.sql, statement.params);
+            lease->exec(statement);
             lease->set_timeout(Milliseconds(0));
         } catch (const pg::Error&) {
             // It disappears by itself after a day; nobody takes it for alive without a heartbeat.

@@ -113,7 +113,7 @@ void Observation::tick(pg::Pool& pool, const std::string& schema) {
     try {
         auto lease = pool.acquire({}, Milliseconds(1'000));
         const auto statement = queue::depth_statement(schema);
-        for (const auto& depth : queue::read_depths(lease->exec(statement.sql, statement.params))) {
+        for (const auto& depth : queue::read_depths(lease->exec(statement))) {
             const auto set = [&](const char* state, std::int64_t count) {
                 metrics_.queue_jobs.set({depth.kind, state}, static_cast<double>(count));
                 metrics_.queue_jobs_capped.set({depth.kind, state}, count >= queue::depth_cap ? 1 : 0);

@@ -89,7 +89,7 @@ pg::Statement Replies::removal(const Key& key) const {
 void Replies::remove(pg::Transaction& transaction, const Key& key) {
     if (!present_) return;
     const auto statement = removal(key);
-    transaction.exec(statement.sql, statement.params);
+    transaction.exec(statement);
 }
 
 void Replies::reject(pg::Transaction& transaction, const Key& key) noexcept {
@@ -97,7 +97,7 @@ void Replies::reject(pg::Transaction& transaction, const Key& key) noexcept {
     try {
         transaction.rollback();
         const auto statement = removal(key);
-        transaction.connection().exec(statement.sql, statement.params);
+        transaction.connection().exec(statement);
     } catch (const std::exception&) {
         // The next settle rejects it again.
     }

@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t most_parameters = 65'535;  // the protocol counts them in 16 bits
 
+// The schema changed under a prepared statement (its result's type, or all of them by DISCARD).
+bool is_outdated(const Error& error) {
+    return error.sqlstate() == "0A000" || error.sqlstate() == "26000";
+}
+
 Error lost() {
     return {ErrorClass::connection, "", "the connection was lost"};
 }
@@ -32,11 +37,19 @@ Result Connection::exec(const std::string& sql, const Params& params, std::stop_
     return std::move(results.front());
 }
 
+Result Connection::exec(const Statement& statement, std::stop_token stop) {
+    auto results = run({view(statement)}, !in_transaction_, stop);
+    return std::move(results.front());
+}
+
+Connection::View Connection::view(const Statement& statement) {
+    return {statement.sql.c_str(), &statement.params, statement.repeated};
+}
+
 std::vector<SegmentResult> Connection::pipeline(std::span<const Segment> segments, std::stop_token stop) {
     std::vector<std::vector<View>> views(segments.size());
     for (std::size_t i = 0; i < segments.size(); ++i)
-        for (const auto& statement : segments[i])
-            views[i].push_back({statement.sql.c_str(), &statement.params});
+        for (const auto& statement : segments[i]) views[i].push_back(view(statement));
     return round_trip(std::move(views), !in_transaction_, stop);
 }
 
@@ -60,6 +73,9 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     notice_loss_while_idle();
 
     const auto prologue = std::exchange(prologue_, {});
+    for (auto& segment : segments)
+        for (auto& view : segment)
+            if (view.repeated) view.name = prepared(view.sql, stop);
     std::vector<View> first;
     for (const auto& statement : prologue) first.push_back({statement.sql.c_str(), &statement.params});
     segments.front().insert(segments.front().begin(), first.begin(), first.end());
@@ -86,7 +102,38 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     auto done = replies.take();
     if (auto* results = std::get_if<std::vector<Result>>(&done.front()))
         results->erase(results->begin(), results->begin() + static_cast<std::ptrdiff_t>(prologue.size()));
+    for (auto& result : done)
+        if (const auto* error = std::get_if<Error>(&result);
+            error && is_outdated(*error) && !prepared_.empty()) {
+            outdated_ = true;
+            result = Error(ErrorClass::transaction, error->sqlstate(), "a prepared statement fits no more");
+        }
     return done;
+}
+
+// The name under which `sql` is prepared here, or null where a pooler may hand each transaction to another
+// server connection.
+const char* Connection::prepared(const char* sql, const std::stop_token& stop) {
+    if (!direct_) direct_ = reaches_server_directly(stop);
+    if (!*direct_) return nullptr;
+    if (const auto found = prepared_.find(sql); found != prepared_.end()) return found->second.c_str();
+    const auto name = "memoird_" + std::to_string(prepared_.size());
+    static const Params none;
+    run({View{.sql = sql, .params = &none, .prepare = name.c_str()}}, false, stop);
+    return prepared_.emplace(sql, name).first->second.c_str();
+}
+
+// A pooler makes up the process number of its clients' connections; a server tells its own.
+bool Connection::reaches_server_directly(const std::stop_token& stop) {
+    static const Params none;
+    const auto pid = run({View{"select pg_backend_pid()", &none}}, false, stop).front().integer(0, 0);
+    if (pid != PQbackendPID(handle_.get())) return false;
+    // A plan that is kept was made for the table as it was. Of an empty one the server would scan all of it,
+    // and go on so when it is large; with an index there is never a reason to. The price that the planner
+    // puts on a forbidden scan must not start its compiler.
+    run({View{"select set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)", &none}},
+        false, stop);
+    return true;
 }
 
 // Reads while it writes: a server whose replies nobody takes stops reading. Returns why it ended early.
@@ -124,8 +171,15 @@ bool Connection::send(const std::vector<std::vector<View>>& segments) {
     for (const auto& segment : segments) {
         for (const auto& view : segment) {
             const auto values = view.params->pointers();
-            taken = taken && PQsendQueryParams(handle_.get(), view.sql, static_cast<int>(values.size()),
-                                               nullptr, values.data(), nullptr, nullptr, 0) == 1;
+            const auto count = static_cast<int>(values.size());
+            if (view.prepare)
+                taken = taken && PQsendPrepare(handle_.get(), view.prepare, view.sql, 0, nullptr) == 1;
+            else if (view.name)
+                taken = taken && PQsendQueryPrepared(handle_.get(), view.name, count, values.data(), nullptr,
+                                                     nullptr, 0) == 1;
+            else
+                taken = taken && PQsendQueryParams(handle_.get(), view.sql, count, nullptr, values.data(),
+                                                   nullptr, nullptr, 0) == 1;
         }
         taken = taken && PQpipelineSync(handle_.get()) == 1;
     }
@@ -167,7 +221,8 @@ void Connection::on_notice(void* self, const PGresult* notice) {
 }
 
 bool Connection::reusable() {
-    if (broken_ || !prologue_.empty() || PQtransactionStatus(handle_.get()) != PQTRANS_IDLE) return false;
+    if (broken_ || outdated_ || !prologue_.empty() || PQtransactionStatus(handle_.get()) != PQTRANS_IDLE)
+        return false;
     try {
         notice_loss_while_idle();
         return true;

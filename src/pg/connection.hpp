@@ -1,6 +1,8 @@
 #pragma once
 // One libpq connection, used non-blocking with deadlines. All SQL is parameterised and goes through the
-// unnamed prepared statement, so that a transaction pooler works. A deadline or a stop shuts the socket down:
+// unnamed prepared statement, so that a transaction pooler works. Only behind none, which the first repeated
+// statement finds out, those that are sent all day are prepared by name: parsing and planning are the larger
+// part of the server's work for them. A deadline or a stop shuts the socket down:
 // the connection is broken then, and its owner throws it away; the server is asked to cancel from a thread
 // that nobody waits for. Thread safety: one thread at a time. Errors: pg::Error; a stop is Error(cancelled)
 // without a SQLSTATE, and UnknownOutcome of that class where a loss would be one.
@@ -14,6 +16,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -52,6 +55,7 @@ class Connection {
     // A connection lost after a statement outside a transaction was handed over throws UnknownOutcome; before
     // that, also when it had been lost while idle, Error(connection).
     Result exec(const std::string& sql, const Params& params = {}, std::stop_token stop = {});
+    Result exec(const Statement& statement, std::stop_token stop = {});
 
     // One round trip, one implicit transaction a segment. A lost connection throws UnknownOutcome (any of the
     // segments may stand); a segment's own error is returned and does not touch the others.
@@ -83,7 +87,11 @@ class Connection {
     struct View {
         const char* sql;
         const Params* params;
+        bool repeated = false;
+        const char* name = nullptr;     // run the statement prepared under it
+        const char* prepare = nullptr;  // prepare it under this name instead
     };
+    static View view(const Statement& statement);
     using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
     Connection(Handle handle, const ConnectOptions& options);
 
@@ -93,6 +101,8 @@ class Connection {
     std::vector<Result> run(std::vector<View> statements, bool settles, const std::stop_token& stop);
     std::optional<Error> receive(Replies& replies, TimePoint deadline, Milliseconds limit);
     bool send(const std::vector<std::vector<View>>& segments);
+    const char* prepared(const char* sql, const std::stop_token& stop);
+    bool reaches_server_directly(const std::stop_token& stop);
     void read_what_is_there();
     void notice_loss_while_idle();
     void abandon(const Error& cause, bool cancel);
@@ -104,7 +114,10 @@ class Connection {
     std::stop_token stop_;
     bool broken_ = false;
     bool in_transaction_ = false;
-    bool dismissed_ = false;           // the server said goodbye while idle
+    bool dismissed_ = false;      // the server said goodbye while idle
+    std::optional<bool> direct_;  // no pooler between us and the server; empty: not asked yet
+    bool outdated_ = false;       // what is prepared here fits the schema no more
+    std::unordered_map<std::string, std::string> prepared_;  // SQL → the name that it is prepared under
     std::vector<Statement> prologue_;  // begin and settings, sent together with the first statement
     std::optional<Error> loss_;
     Waiter waiter_;
@@ -124,6 +137,7 @@ class Transaction {
     Transaction& operator=(const Transaction&) = delete;
 
     Result exec(const std::string& sql, const Params& params = {});
+    Result exec(const Statement& statement);
     std::vector<Result> pipeline(
         std::span<const Statement> statements);  // one round trip, throws the first Error
     void commit();  // throws UnknownOutcome when the connection is lost after COMMIT was sent
@@ -134,6 +148,7 @@ class Transaction {
     Connection& connection() { return connection_; }
 
   private:
+    Result run(Connection::View view);
     std::vector<Result> run(std::span<const Statement> statements, bool commit);
     Connection& connection_;
     std::stop_token stop_;

@@ -65,6 +65,9 @@ class Result {
 struct Statement {
     std::string sql;
     Params params{};
+    // One that every loop sends all day: where the server is reached directly it is parsed and planned once a
+    // connection (pg/connection.hpp). Its text must not vary, or each text stays prepared.
+    bool repeated = false;
 };
 
 }  // namespace memoir::pg

@@ -31,8 +31,16 @@ Transaction::~Transaction() {
 }
 
 Result Transaction::exec(const std::string& sql, const Params& params) {
+    return run(Connection::View{sql.c_str(), &params});
+}
+
+Result Transaction::exec(const Statement& statement) {
+    return run(Connection::view(statement));
+}
+
+Result Transaction::run(Connection::View view) {
     try {
-        auto results = connection_.run({{sql.c_str(), &params}}, false, stop_);
+        auto results = connection_.run({view}, false, stop_);
         return std::move(results.front());
     } catch (const Error&) {
         failed_ = true;
@@ -81,7 +89,7 @@ std::vector<Result> Transaction::run(std::span<const Statement> statements, bool
     if (statements.empty() && !commit) return {};
     static const Params none;
     std::vector<Connection::View> views;
-    for (const auto& statement : statements) views.push_back({statement.sql.c_str(), &statement.params});
+    for (const auto& statement : statements) views.push_back(Connection::view(statement));
     if (commit) views.push_back({"commit", &none});
     try {
         return connection_.run(std::move(views), commit, stop_);

@@ -36,6 +36,7 @@ pg::Statement claim(const std::string& schema, const std::string& claimed_by, co
     pg::Statement statement;
     statement.params.add(claimed_by).add(kind).add(limit);
     if (indexed) {
+        statement.repeated = true;
         // The row comparison with both columns in the order: with created_at alone the planner left the index
         // under stale statistics and for bulk inserts of one timestamp.
         statement.params.add(timestamp(after.created_us)).add(after.id);

@@ -55,6 +55,7 @@ pg::Statement remove(const std::string& schema, std::span<const Fence> rows, Com
     pg::Statement statement;
     if (of_one_claim(rows)) {
         // By far the most frequent: half the server's work of the general form.
+        statement.repeated = true;
         statement.params.array(ids(rows)).add(rows.front().claimed_by);
         statement.sql =
             "delete from " + table + " j where " +
@@ -75,6 +76,7 @@ pg::Statement remove(const std::string& schema, std::span<const Fence> rows, Com
 pg::Statement remove_locked(const std::string& schema, std::span<const Fence> rows) {
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
+    statement.repeated = true;
     add_fences(statement.params, rows);
     statement.sql =
         "delete from " + table +

@@ -174,7 +174,7 @@ queue::Remaining Engine::remaining() {
     const auto served_kinds = s.lanes.kinds();
     auto lease = s.context.pool.acquire({}, s.settings.options.poll_interval);
     const auto statement = queue::remaining(s.settings.schema, served_kinds, s.identity.process());
-    return queue::remaining_result(lease->exec(statement.sql, statement.params));
+    return queue::remaining_result(lease->exec(statement));
 }
 
 std::vector<std::string> Engine::kinds() const {

@@ -76,7 +76,7 @@ void Scout::look_at(std::span<const std::string> kinds, const std::stop_token& s
     auto lease = context_.pool.acquire(stop, context_.options.poll_interval);
     const auto statement = queue::first_pending(context_.schema, kinds, pauses_, context_.indexed);
     const auto sent = Steady::now();
-    const auto result = queue::look_result(lease->exec(statement.sql, statement.params, stop));
+    const auto result = queue::look_result(lease->exec(statement, stop));
     const auto took = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
     if (kinds.size() == 1) {
         schedule_.took(kinds.front(), Steady::now(), took);

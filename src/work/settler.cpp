@@ -186,7 +186,7 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
     if (members.empty()) return;
     auto lease = context_.pool.acquire(context_.abandon, connection_wait);
     const auto look = queue::look(context_.schema, ids(batch, members), "");
-    const auto rows = queue::seen(lease->exec(look.sql, look.params));
+    const auto rows = queue::seen(lease->exec(look));
     std::vector<Index> ours;
     for (const auto member : members) {
         std::optional<queue::Seen> seen;
@@ -243,7 +243,7 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
         const auto statement =
             queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous);
         unknown = true;
-        const auto result = lease->exec(statement.sql, statement.params);
+        const auto result = lease->exec(statement);
         for (const auto member : take_returned(batch, members, result)) succeeded(batch[member]);
         // Passed over because somebody has it locked, or not ours any more: the next round looks.
         return members.empty();
@@ -351,7 +351,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 // Nobody can be cascading into these rows while we hold their memories: waiting is safe.
                 const auto statement = queue::remove_locked(context_.schema, fences(batch, ready));
                 stale = ready;
-                ready = take_returned(batch, stale, transaction.exec(statement.sql, statement.params));
+                ready = take_returned(batch, stale, transaction.exec(statement));
             }
             const bool whole = ready.size() == members.size();
             if (whole) {
@@ -402,7 +402,7 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         if (unknown) {
             auto lease = context_.pool.acquire(context_.abandon, connection_wait);
             const auto look = queue::look(context_.schema, ids(batch, member), payload);
-            const auto rows = queue::seen(lease->exec(look.sql, look.params));
+            const auto rows = queue::seen(lease->exec(look));
             const auto verdict = queue::resolve(queue::Meant::checkpoint, claim.job().claimed_by,
                                                 rows.empty() ? std::nullopt : std::optional(rows.front()));
             unknown = false;
@@ -423,7 +423,7 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         if (!version.empty() && version != locked.front().version) throw Changed({0});
         const auto statement =
             queue::checkpoint(context_.schema, claim.fence(), claim.job().payload, payload);
-        if (transaction.exec(statement.sql, statement.params).empty()) {
+        if (transaction.exec(statement).empty()) {
             unknown = true;
             return false;  // the look tells whether it is lost, or stood before
         }
@@ -500,8 +500,7 @@ void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::park(context_.schema, left);
         unknown = true;
-        for (const auto member :
-             take_returned(batch, members, lease->exec(statement.sql, statement.params))) {
+        for (const auto member : take_returned(batch, members, lease->exec(statement))) {
             const auto parting = std::find_if(rows.begin(), rows.end(),
                                               [&](const auto& each) { return each.member == member; });
             const bool retry = parting->row.attempts > 0;
@@ -523,8 +522,7 @@ void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::release(context_.schema, fences(batch, members));
         unknown = true;
-        for (const auto member :
-             take_returned(batch, members, lease->exec(statement.sql, statement.params))) {
+        for (const auto member : take_returned(batch, members, lease->exec(statement))) {
             auto& claim = batch[member];
             ++context_.tally.released;
             context_.log.info("memoir.worker.job_released", "job handed back, no attempt counted",
@@ -554,7 +552,7 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
         }
         const queue::Fail row{claim.fence(), failure.reason()};
         const auto statement = queue::fail(context_.schema, std::span(&row, 1));
-        if (transaction.exec(statement.sql, statement.params).empty()) {
+        if (transaction.exec(statement).empty()) {
             unknown = true;
             return false;
         }
@@ -590,7 +588,7 @@ bool Settler::claim(Ask& ask, const std::stop_token& stop) {
         auto lease = context_.pool.acquire(stop, connection_wait);
         const auto statement = claim_statement(ask);
         ask.sent = Steady::now();
-        ask.jobs = queue::jobs(lease->exec(statement.sql, statement.params), ask.claimed_by);
+        ask.jobs = queue::jobs(lease->exec(statement), ask.claimed_by);
         return true;
     } catch (const pg::UnknownOutcome&) {
         adopt(ask, context_.abandon);
@@ -617,7 +615,7 @@ void Settler::adopt(Ask& ask, const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         try {
             auto lease = context_.pool.acquire(stop, connection_wait);
-            ask.jobs = queue::jobs(lease->exec(statement.sql, statement.params), ask.claimed_by);
+            ask.jobs = queue::jobs(lease->exec(statement), ask.claimed_by);
             return;
         } catch (const pg::Error& error) {
             if (!passes_by_itself(error)) return;
