@@ -120,6 +120,7 @@ void Backends::add_extract() {
     work::Entry entry;
     entry.stage = extract_.get();
     entry.needs = {&extraction_->endpoint()};
+    entry.model = &extraction_->endpoint();
     entry.fan_in = has_graph();
     entry.paid = true;
     registry_["extract"] = std::move(entry);
@@ -149,6 +150,7 @@ void Backends::add_reprocess() {
         tools = {extractor_.get(), embedder_.get(), index_.get()};
         entry.needs = index_endpoints();
         entry.needs.push_back(&extraction_->endpoint());
+        entry.model = &extraction_->endpoint();
     }
     reprocess_ =
         std::make_unique<stages::Reprocess>(tools, has_graph(), pool_, config_.database.schema, log_);

@@ -39,8 +39,15 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
     impl_->succeeded(call);
 }
 
+void Endpoint::close() {
+    std::lock_guard lock(impl_->mutex);
+    impl_->closed = true;
+    impl_->turns.notify_all();
+}
+
 std::optional<Permit> Endpoint::reserve() {
     std::lock_guard lock(impl_->mutex);
+    if (impl_->closed) return std::nullopt;
     const auto now = impl_->clock.now();
     if (!impl_->turns.empty() || !impl_->limiter.has_permit()) {
         impl_->refused = true;

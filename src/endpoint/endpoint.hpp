@@ -92,6 +92,9 @@ class Endpoint {
         return std::move(*value);
     }
 
+    // From now on no call begins: those that wait and those that come are cancelled. Calls under way go on.
+    void close();
+
     // A permit and a place in the ramp for this thread, or nullopt: then on_change's callback or the end of
     // claims_in() is the time to ask again.
     std::optional<Permit> reserve();

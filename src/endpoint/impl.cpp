@@ -73,6 +73,7 @@ Endpoint::Impl::Impl(Options with, Probe by, telemetry::Log& to, const Clock& ti
 // --- a call ---------------------------------------------------------------------------------------------
 
 std::optional<Steady::duration> Endpoint::Impl::time_to_start() const {
+    if (closed) throw handed_out(Failure(FailureType::cancelled, "no call begins in a drain"));
     if (breaker.is_open()) {
         Failure failure(breaker.why(), breaker.reason());
         failure.hint = breaker.hint();
@@ -109,7 +110,7 @@ Call Endpoint::Impl::begin(Nature nature, const std::stop_token& stop) {
         const auto mine = std::find_if(held.begin(), held.end(), [this](const auto* permit) {
             return permit->at == this && !permit->used;
         });
-        if (mine != held.end() && !breaker.is_open()) {
+        if (mine != held.end() && !breaker.is_open() && !closed) {
             (*mine)->used = true;
             return begun((*mine)->start);
         }

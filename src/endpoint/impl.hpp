@@ -94,6 +94,7 @@ struct Endpoint::Impl {
     Turns turns;
     History history;
     std::vector<std::function<void()>> on_change;
+    bool closed = false;   // no call begins any more
     bool refused = false;  // reserve() said no for want of a permit
     std::uint64_t calls = 0, failures = 0, canaries = 0, charged_jobs = 0;
     // Events are put in order by a counter: two within one tick of the clock stay apart.

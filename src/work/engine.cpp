@@ -77,6 +77,22 @@ struct Engine::State {
                            [](const auto* endpoint) { return endpoint->allows_claims(); });
     }
 
+    // From now on no call that costs money and time begins.
+    void close_models() const {
+        for (const auto& [kind, entry] : registry)
+            if (entry.model) entry.model->close();
+    }
+    // Calls that by their endpoint's own history outlast the drain: what they would bring is lost either way.
+    void cancel_hopeless() {
+        const auto now = Steady::now();
+        held.cancel_if(Cause::drain, [&](const std::string& kind, const Run& run) {
+            const auto entry = registry.find(kind);
+            if (entry == registry.end() || !entry->second.model) return false;
+            const auto typical = entry->second.model->typical_duration();
+            return typical && run.step_began(now) + *typical > now + settings.options.drain_timeout;
+        });
+    }
+
     bool wait_for_loops(Milliseconds limit, const std::stop_token& hurry) {
         std::unique_lock lock(mutex);
         ended.wait_for(lock, hurry, limit, [&] { return running == 0; });
@@ -151,6 +167,8 @@ Engine::Drained Engine::drain(const std::stop_token& hurry) {
     auto& s = *state_;
     s.drain.request_stop();
     s.scout.stop();
+    s.close_models();
+    s.cancel_hopeless();
     const auto finished = s.wait_for_loops(s.settings.options.drain_timeout, hurry);
     auto drained = Drained::finished;
     if (!finished) {

@@ -11,6 +11,17 @@ void Run::cancel(Cause cause) {
     stop_.request_stop();
 }
 
+TimePoint Run::deadline(TimePoint now) const {
+    const auto since = waits_since_.load();
+    return since < now ? deadline_.load() + (now - since) : deadline_.load();
+}
+
+void Run::waiting(bool waits, TimePoint now) {
+    const auto since = waits_since_.exchange(TimePoint::max());
+    if (since < now) deadline_ = deadline_.load() + (now - since);
+    if (waits) waits_since_ = now;
+}
+
 Held::Flight::Flight(Held& held, std::string claimed_by) : held_(held), claimed_by_(std::move(claimed_by)) {
     std::lock_guard lock(held_.mutex_);
     held_.flights_.insert(claimed_by_);
@@ -50,7 +61,7 @@ std::vector<std::int64_t> Held::to_renew(TimePoint now) const {
     std::lock_guard lock(mutex_);
     std::vector<std::int64_t> ids;
     for (const auto& [id, entry] : entries_)
-        if (!entry.lost && (entry.settling || entry.run->deadline() > now)) ids.push_back(id);
+        if (!entry.lost && (entry.settling || entry.run->deadline(now) > now)) ids.push_back(id);
     return ids;
 }
 
@@ -104,9 +115,9 @@ int Held::expire(TimePoint now, Milliseconds grace) {
     std::lock_guard lock(mutex_);
     std::unordered_set<const Run*> stuck;
     for (auto& [id, entry] : entries_) {
-        if (entry.settling || entry.run->deadline() > now) continue;
+        if (entry.settling || entry.run->deadline(now) > now) continue;
         entry.run->cancel(Cause::deadline);
-        if (now - entry.run->deadline() > grace) stuck.insert(entry.run.get());
+        if (now - entry.run->deadline(now) > grace) stuck.insert(entry.run.get());
     }
     return static_cast<int>(stuck.size());
 }
@@ -114,6 +125,13 @@ int Held::expire(TimePoint now, Milliseconds grace) {
 void Held::cancel_all(Cause cause) {
     std::lock_guard lock(mutex_);
     for (auto& [id, entry] : entries_) entry.run->cancel(cause);
+}
+
+void Held::cancel_if(Cause cause,
+                     const std::function<bool(const std::string& kind, const Run& run)>& hopeless) {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, entry] : entries_)
+        if (!entry.settling && hopeless(entry.kind, *entry.run)) entry.run->cancel(cause);
 }
 
 std::size_t Held::size() const {

@@ -4,6 +4,7 @@
 // and a row of ours that is not here is handed back. Thread safety: all of Held.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -32,10 +33,13 @@ class Run {
     Cause cause() const { return cause_; }
     const std::string& worker() const { return worker_; }
     TimePoint started() const { return started_; }
-    TimePoint deadline() const { return deadline_; }
-    // The deadline starts anew at every checkpoint, and does not run while a job waits for a limiter.
+    // As seen from `now`: it starts anew at every checkpoint, and does not run while a job waits for a
+    // limiter.
+    TimePoint deadline(TimePoint now) const;
     void restart(TimePoint now) { deadline_ = now + limit_; }
-    void extend(Milliseconds by) { deadline_ = deadline_.load() + by; }
+    void waiting(bool waits, TimePoint now);  // by the loop's thread
+    // When what it does now began: its start or its last checkpoint, waits taken out.
+    TimePoint step_began(TimePoint now) const { return deadline(now) - limit_; }
 
   private:
     const std::string worker_;  // "lane.loop"
@@ -44,6 +48,7 @@ class Run {
     std::atomic<Cause> cause_{Cause::none};
     const TimePoint started_;
     std::atomic<TimePoint> deadline_;
+    std::atomic<TimePoint> waits_since_{TimePoint::max()};  // max: it does not wait
 };
 
 class Held {
@@ -81,6 +86,8 @@ class Held {
     // Cancels runs past their deadline; returns how many are past it by more than `grace`: stuck loops.
     int expire(TimePoint now, Milliseconds grace);
     void cancel_all(Cause cause);
+    // The runs of these that cannot be expected to end in time.
+    void cancel_if(Cause cause, const std::function<bool(const std::string& kind, const Run& run)>& hopeless);
 
     std::size_t size() const;
     bool holds_suspect() const;

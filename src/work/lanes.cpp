@@ -1,5 +1,7 @@
 #include "work/lanes.hpp"
 
+#include <algorithm>
+
 namespace memoir::work {
 
 Lanes::Lanes(const std::vector<LaneOptions>& lanes, Agenda::Gate gate)
@@ -9,17 +11,42 @@ Lanes::Lanes(const std::vector<LaneOptions>& lanes, Agenda::Gate gate)
 
 std::optional<Pick> Lanes::next(const std::string& lane, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    std::optional<Pick> pick;
-    waiting_.at(lane).wait(lock, stop, [&] { return (pick = agenda_.pick(lane, gate_)).has_value(); });
+    std::optional<Pick> found;
+    const auto looks = [&] { return (found = pick(lane)).has_value(); };
+    while (!found && !stop.stop_requested()) {
+        auto& condition = waiting_.at(lane);
+        const auto soonest =
+            std::ranges::min_element(held_back_, {}, [](const auto& kind) { return kind.second; });
+        if (soonest == held_back_.end())
+            condition.wait(lock, stop, looks);
+        else
+            condition.wait_until(lock, stop, soonest->second, looks);
+        std::erase_if(held_back_, [now = Steady::now()](const auto& kind) { return kind.second <= now; });
+    }
     // A stop that came together with work wins: what is not claimed need not be handed back.
-    if (!pick || !stop.stop_requested()) return pick;
-    agenda_.unanswered(*pick);
+    if (!found || !stop.stop_requested()) return found;
+    agenda_.unanswered(*found);
     return std::nullopt;
 }
 
 std::optional<Pick> Lanes::next_now(const std::string& lane) {
     std::lock_guard lock(mutex_);
-    return agenda_.pick(lane, gate_);
+    return pick(lane);
+}
+
+std::optional<Pick> Lanes::pick(const std::string& lane) {
+    return agenda_.pick(lane, [this](const auto& kind) { return open(kind); });
+}
+
+bool Lanes::open(const std::string& kind) const {
+    const auto held = held_back_.find(kind);
+    return (held == held_back_.end() || held->second <= Steady::now()) && gate_(kind);
+}
+
+void Lanes::hold_back(const Pick& pick, TimePoint until) {
+    std::lock_guard lock(mutex_);
+    agenda_.unanswered(pick);
+    held_back_[pick.kind] = until;
 }
 
 void Lanes::claimed(const Pick& pick, int rows, const queue::Position& last) {
@@ -76,6 +103,7 @@ void Lanes::suspect_settled() {
 
 void Lanes::poke() {
     std::lock_guard lock(mutex_);
+    held_back_.clear();
     for (auto& [lane, condition] : waiting_)
         if (agenda_.wants(lane, gate_)) condition.notify_one();
 }

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "base/clock.hpp"
 #include "work/agenda.hpp"
 
 namespace memoir::work {
@@ -23,13 +24,15 @@ class Lanes {
     std::optional<Pick> next_now(const std::string& lane);
     void claimed(const Pick& pick, int rows, const queue::Position& last);
     void unanswered(const Pick& pick);
+    // Its backends have no room: nobody is sent to claim this kind before `until`, or the next poke.
+    void hold_back(const Pick& pick, TimePoint until);
 
     void wake(const std::string& kind);
     void found(const std::string& kind, const queue::Position& at);
     void looked(const queue::Look& look);
     void set_slow(const std::string& kind, bool slow);
     void suspect_settled();
-    // A gate may have opened: loops look again.
+    // A gate may have opened, or a backend have room: loops look again.
     void poke();
 
     std::vector<std::string> kinds() const;
@@ -38,11 +41,14 @@ class Lanes {
 
   private:
     void notify_one(const std::string& kind, std::unique_lock<std::mutex> lock);
+    std::optional<Pick> pick(const std::string& lane);  // with the lock
+    bool open(const std::string& kind) const;
 
     mutable std::mutex mutex_;
     Agenda agenda_;
     const Agenda::Gate gate_;
     std::map<std::string, std::condition_variable_any> waiting_;
+    std::map<std::string, TimePoint> held_back_;  // kinds
 };
 
 }  // namespace memoir::work

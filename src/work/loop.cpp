@@ -25,8 +25,12 @@ Loop::Loop(Context& context, Settler& settler, std::string lane, int number, std
       drain_(std::move(drain)) {}
 
 void Loop::run() {
+    endpoint::Endpoint::set_wait_hook([this](bool waits) {
+        if (running_) running_->waiting(waits, Steady::now());
+    });
     std::optional<Batch> batch;
     while (batch || !drain_.stop_requested()) {
+        running_ = batch ? batch->run : nullptr;
         try {
             if (batch) {
                 auto current = std::move(*batch);
@@ -56,13 +60,31 @@ std::unique_ptr<Ask> Loop::ask(Pick pick) {
     return result;
 }
 
-std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask) {
+// Room at every backend that the kind needs, or none at all: what is claimed can run.
+std::optional<Loop::Room> Loop::reserve(const Pick& pick) {
+    Room room;
+    for (auto* needed : context_.registry.at(pick.kind).needs) {
+        auto permit = needed->reserve();
+        if (!permit) {
+            // Full: it says when a permit comes free. Paced: it is known when.
+            const auto wait = std::max(needed->claims_in(), Milliseconds(1));
+            context_.lanes.hold_back(
+                pick, Steady::now() + (needed->allows_claims() ? context_.options.poll_interval : wait));
+            return std::nullopt;
+        }
+        room.push_back(std::move(*permit));
+    }
+    return room;
+}
+
+std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask, Room room) {
     const auto rows = static_cast<int>(ask->jobs.size());
     context_.lanes.claimed(ask->pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
     if (rows == 0) return std::nullopt;
     context_.tally.claimed += ask->jobs.size();
     if (context_.tally.observer.claimed) context_.tally.observer.claimed(ask->pick.kind, rows);
     Batch batch;
+    batch.room = std::move(room);
     batch.run = std::make_shared<Run>(lane_ + "." + std::to_string(number_), Steady::now(),
                                       context_.options.job_timeout);
     batch.claims.reserve(ask->jobs.size());
@@ -77,8 +99,10 @@ std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask) {
 std::optional<Loop::Batch> Loop::take() {
     auto pick = context_.lanes.next(lane_, drain_);
     if (!pick) return std::nullopt;
+    auto room = reserve(*pick);
+    if (!room) return std::nullopt;
     auto question = ask(std::move(*pick));
-    if (settler_.claim(*question, drain_)) return answered(std::move(question));
+    if (settler_.claim(*question, drain_)) return answered(std::move(question), std::move(*room));
     context_.lanes.unanswered(question->pick);
     pause(unanswered_pause, drain_);
     return std::nullopt;
@@ -93,14 +117,16 @@ std::optional<Loop::Batch> Loop::work(Batch batch) {
 
 std::optional<Loop::Batch> Loop::no_ops(Batch& batch) {
     auto pick = drain_.stop_requested() ? std::nullopt : context_.lanes.next_now(lane_);
-    if (!pick) {
+    auto room = pick ? reserve(*pick) : std::nullopt;
+    if (!room) {
         std::vector<std::size_t> members(batch.claims.size());
         for (std::size_t member = 0; member < members.size(); ++member) members[member] = member;
         settler_.complete(batch.claims, std::move(members), nullptr, {});
         return std::nullopt;
     }
     auto question = ask(std::move(*pick));
-    if (settler_.complete_and_claim(batch.claims, *question)) return answered(std::move(question));
+    if (settler_.complete_and_claim(batch.claims, *question))
+        return answered(std::move(question), std::move(*room));
     context_.lanes.unanswered(question->pick);
     return std::nullopt;
 }
@@ -140,7 +166,7 @@ void Loop::serve(Batch& batch, const Entry& entry) {
         serve_together(batch, entry);
     } catch (const TryAlone&) {
         for (auto& claim : batch.claims) {
-            Batch alone{{}, batch.run};
+            Batch alone{{}, batch.run, {}};
             alone.claims.push_back(std::move(claim));
             serve_together(alone, entry);
         }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "endpoint/endpoint.hpp"
 #include "work/settler.hpp"
 
 namespace memoir::work {
@@ -21,10 +22,14 @@ class Loop {
     void run();
 
   private:
+    // Places at the backends of a kind, had before its rows are claimed.
+    using Room = std::vector<endpoint::Permit>;
     struct Batch {
         std::vector<Claim> claims;
         std::shared_ptr<Run> run;
+        Room room{};
     };
+    std::optional<Room> reserve(const Pick& pick);
     std::optional<Batch> take();                // waits for work; nullopt: nothing this time
     std::optional<Batch> work(Batch batch);     // the next one where it came along
     std::optional<Batch> no_ops(Batch& batch);  // settles them and claims in one round trip
@@ -33,13 +38,14 @@ class Loop {
     Result stage(std::span<Claim> claims, const Entry& entry, const Run& run);
 
     std::unique_ptr<Ask> ask(Pick pick);
-    std::optional<Batch> answered(std::unique_ptr<Ask> ask);
+    std::optional<Batch> answered(std::unique_ptr<Ask> ask, Room room);
 
     Context& context_;
     Settler& settler_;
     const std::string lane_;
     const int number_;
     const std::stop_token drain_;
+    std::shared_ptr<Run> running_;  // the batch in a stage: its deadline does not count what it waits for
 };
 
 }  // namespace memoir::work

@@ -85,6 +85,9 @@ struct Entry {
     bool paid = false;                       // its settle waits for the disk
     // What the job's end as `failed` changes besides its row; the source is locked.
     std::function<void(pg::Transaction&, const std::string& source_pid)> when_failed;
+    // The one of `needs` whose calls cost money and time: in a drain none begins, and one that would outlast
+    // the drain is not waited for. Null: none is.
+    endpoint::Endpoint* model = nullptr;
 };
 
 // Fields that every event of a job carries: job_id, kind, source_pid, worker, attempt.

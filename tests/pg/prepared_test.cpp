@@ -33,8 +33,7 @@ TEST_CASE("a repeated statement is prepared once a connection") {
         CHECK(connection->exec(repeated("select $1::integer", Params().add(number))).integer(0, 0) == number);
     CHECK(prepared(*connection) == 1);
     const std::array segments{Segment{repeated("select $1::integer", Params().add(3))},
-                              Segment{repeated("select $1::integer + 1", Params().add(3)),
-                                      {"select 7", {}}}};
+                              Segment{repeated("select $1::integer + 1", Params().add(3)), {"select 7", {}}}};
     const auto results = connection->pipeline(segments);
     CHECK(std::get<std::vector<pg::Result>>(results[0]).at(0).integer(0, 0) == 3);
     CHECK(std::get<std::vector<pg::Result>>(results[1]).at(0).integer(0, 0) == 4);

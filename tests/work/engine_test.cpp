@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "endpoint/endpoint.hpp"
+#include "support/fake_clock.hpp"
 #include "work/double_stage.hpp"
 
 using namespace memoir;
@@ -323,6 +325,108 @@ TEST_CASE("a drain in a hurry does not wait for the time-out") {
     REQUIRE(never.reached());
     CHECK(bench.stop(true) == Engine::Drained::released);
     CHECK(bench.state(id) == "pending/-/0/-");
+}
+
+TEST_CASE("what is not begun for want of a permit is not claimed either") {
+    Bench bench;
+    bench.options.lanes.front() = {"lane", {"embed"}, 3, 1};
+    bench.options.poll_interval = std::chrono::seconds(1);
+    endpoint::Endpoint model({"extraction", 1, "extraction.url"}, {}, bench.log);
+    bench.entry.needs = {&model};
+    const std::vector<std::int64_t> ids{bench.job(), bench.job(), bench.job()};
+    Gate gate;
+    std::atomic<int> at_once{0}, most{0};
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        model.call(endpoint::Nature::write, stop, [&] {
+            most = std::max(most.load(), ++at_once);
+            gate.pass(stop);
+            --at_once;
+        });
+        return bench.done(claims);
+    });
+    REQUIRE(gate.reached());
+    // The other loops have been told no by now, or will be: the row does not change hands for it.
+    for (int look = 0; look < 20; ++look)
+        CHECK(bench.schema.number("select count(*) from $schema.memory_jobs where state = 'claimed'") == 1);
+    gate.open();
+    CHECK(eventually([&] { return bench.jobs() == 0; }));
+    CHECK(most == 1);
+    for (const auto id : ids) CHECK(bench.effects_of(id) == 1);
+    bench.stop();
+    CHECK(model.snapshot().in_flight == 0);
+}
+
+TEST_CASE("waiting for a provider's limits does not count against a job's deadline") {
+    Bench bench;
+    bench.options.lanes.front() = {"lane", {"embed"}, 1, 1};
+    bench.options.job_timeout = Milliseconds(400);
+    endpoint::Endpoint model({"extraction", 0, "extraction.url"}, {}, bench.log);
+    const auto id = bench.job();
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        model.hold_until(Steady::now() + Milliseconds(1'500));
+        model.call(endpoint::Nature::write, stop, [] {});
+        return bench.done(claims);
+    });
+    CHECK(eventually([&] { return bench.state(id) == "gone"; }));
+    CHECK(bench.effects_of(id) == 1);
+    CHECK(bench.stage->runs == 1);
+}
+
+namespace {
+
+// A model whose calls took `typical`, by a clock that stands still since.
+struct KnownModel {
+    explicit KnownModel(Milliseconds typical, telemetry::Log& log)
+        : endpoint({"extraction", 0, "extraction.url"}, {}, log, clock) {
+        endpoint.call(endpoint::Nature::write, {}, [&] { clock.advance(typical); });
+    }
+    FakeClock clock;
+    endpoint::Endpoint endpoint;
+};
+
+}  // namespace
+
+TEST_CASE("a drain does not wait for a model's call that its history says will outlast it") {
+    Bench bench;
+    bench.options.drain_timeout = Milliseconds(3'600'000);
+    KnownModel model(Milliseconds(7'200'000), bench.log);
+    bench.entry.model = &model.endpoint;
+    const auto id = bench.job();
+    Gate never;
+    bench.start([&](Claims, auto&, std::stop_token stop) -> work::Result {
+        never.pass(stop);
+        throw Failure(FailureType::cancelled, "stopped");
+    });
+    REQUIRE(never.reached());
+    CHECK(bench.stop() == Engine::Drained::finished);
+    CHECK(bench.state(id) == "pending/-/0/-");
+    CHECK(bench.log.count("memoir.worker.job_released") == 1);
+}
+
+TEST_CASE("a drain waits for a model's call that its history says will end in time, and begins no other") {
+    Bench bench;
+    bench.options.drain_timeout = Milliseconds(3'600'000);
+    bench.options.lanes.front() = {"lane", {"embed"}, 2, 1};
+    KnownModel model(Milliseconds(1'000), bench.log);
+    bench.entry.model = &model.endpoint;
+    const auto paid = bench.job("paid"), unpaid = bench.job("unpaid");
+    Gate under_way, before_call;
+    bench.start([&](Claims claims, auto&, std::stop_token stop) {
+        if (claims.front().job().id == unpaid) before_call.pass(stop);
+        model.endpoint.call(endpoint::Nature::write, stop, [&] { under_way.pass(stop); });
+        return bench.done(claims);
+    });
+    REQUIRE(under_way.reached());
+    REQUIRE(before_call.reached());
+    std::jthread opener([&] {
+        // Once the drain has begun, the models are closed.
+        CHECK(eventually([&] { return !model.endpoint.reserve(); }));
+        before_call.open();
+        under_way.open();
+    });
+    CHECK(bench.stop() == Engine::Drained::finished);
+    CHECK(bench.effects_of(paid) == 1);
+    CHECK(bench.state(unpaid) == "pending/-/0/-");
 }
 
 TEST_CASE("an exception that is no failure costs the job that provokes it attempts, and its batch nothing") {

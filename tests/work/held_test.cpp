@@ -153,3 +153,13 @@ TEST_CASE("a stale claim that ends does not let go of the row that came back to 
     CHECK(held.size() == 1);
     CHECK_FALSE(fresh.lost());
 }
+
+TEST_CASE("a deadline stands still while its run waits for a limiter, and moves by what it waited") {
+    Run run("llm.0", start, Milliseconds(1'000));
+    CHECK(run.deadline(start) == start + Milliseconds(1'000));
+    run.waiting(true, start + Milliseconds(100));
+    CHECK(run.deadline(start + Milliseconds(5'100)) == start + Milliseconds(6'000));
+    run.waiting(false, start + Milliseconds(7'100));
+    CHECK(run.deadline(start + Milliseconds(9'000)) == start + Milliseconds(8'000));
+    CHECK(run.step_began(start + Milliseconds(9'000)) == start + Milliseconds(7'000));
+}
