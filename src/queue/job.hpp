@@ -34,6 +34,9 @@ struct Job {
 
 // failure_reason of a job whose holder died begins with this; retry and fail overwrite it, release keeps it.
 inline constexpr std::string_view suspect_prefix = "holder died: ";
+// And that of a job parked for its backend's sake, without an attempt: "waits for qdrant: …". A host whose
+// own backends take work brings it back before its time.
+inline constexpr std::string_view waiting_prefix = "waits for ";
 // claimed_by of a waiting job. The schema has no due time, and workers of the library would take a pending
 // row at once; their lease (60 s) brings a row with claimed_at = due − 60 s back on time.
 inline constexpr std::string_view parked_holder = "parked";

@@ -47,14 +47,20 @@ std::vector<Returned> returned(const pg::Result& result) {
     return rows;
 }
 
-pg::Statement unpark(const std::string& schema) {
+pg::Statement unpark(const std::string& schema, std::span<const std::string> served) {
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
     statement.params.add(parked_holder);
+    std::string due = "claimed_at <= clock_timestamp() - interval '60 seconds'";
+    if (!served.empty()) {
+        statement.params.array(served);
+        due = "(" + due + " or (kind = any($2::text[]) and starts_with(failure_reason, '" +
+              std::string(waiting_prefix) + "')))";
+    }
     statement.sql = "with c as materialized (select id from " + table +
-                    " where state = 'claimed' and claimed_by = $1 and claimed_at <= clock_timestamp() - "
-                    "interval '60 seconds' order by id for update skip locked) update " +
-                    table + " j set state = 'pending', claimed_at = null, claimed_by = null from c, " +
+                    " where state = 'claimed' and claimed_by = $1 and " + due +
+                    " order by id for update skip locked) update " + table +
+                    " j set state = 'pending', claimed_at = null, claimed_by = null from c, " +
                     asynchronous_commit() + " where j.id = c.id" + returning();
     return statement;
 }

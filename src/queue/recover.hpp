@@ -22,8 +22,9 @@ struct Returned {
 };
 std::vector<Returned> returned(const pg::Result& result);  // rows of id, kind, position
 
-// Parked rows that are due, in one statement that tests the time in SQL: no second look, no attempt.
-pg::Statement unpark(const std::string& schema);
+// Parked rows that are due, in one statement that tests the time in SQL: no second look, no attempt. And due
+// or not, those of the kinds `served` that only waited for a backend.
+pg::Statement unpark(const std::string& schema, std::span<const std::string> served = {});
 
 // A claim past its lease, as seen by a first look. The second look's statements match all of it.
 struct Overdue {

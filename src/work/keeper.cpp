@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random_id.hpp"
+#include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "queue/fan_in.hpp"
 #include "queue/keep.hpp"
@@ -76,7 +77,7 @@ void Keeper::run(const std::stop_token& stop) {
         try {
             if (connect(stop)) {
                 if (beating) heartbeat();
-                if (due || beating) unpark();
+                if (due || beating) unpark(beating ? able_kinds() : std::vector<std::string>());
                 if (beating && !nudged) recover();
                 failures_ = 0;
             }
@@ -156,8 +157,18 @@ void Keeper::hand_back(std::span<const queue::Fence> orphans) {
     }
 }
 
-void Keeper::unpark() {
-    const auto statement = queue::unpark(context_.schema);
+// Kinds whose backends all take work here.
+std::vector<std::string> Keeper::able_kinds() const {
+    std::vector<std::string> kinds;
+    for (const auto& [kind, entry] : context_.registry)
+        if (entry.stage &&
+            std::ranges::all_of(entry.needs, [](const auto* needed) { return needed->allows_claims(); }))
+            kinds.push_back(kind);
+    return kinds;
+}
+
+void Keeper::unpark(const std::vector<std::string>& able) {
+    const auto statement = queue::unpark(context_.schema, able);
     for (const auto& row : queue::returned(connection_->exec(statement))) {
         if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "parked");
         context_.lanes.found(row.kind, row.position);

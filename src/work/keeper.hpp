@@ -52,7 +52,8 @@ class Keeper {
     bool connect(const std::stop_token& stop);
     void heartbeat();
     void hand_back(std::span<const queue::Fence> orphans);
-    void unpark();
+    void unpark(const std::vector<std::string>& able);
+    std::vector<std::string> able_kinds() const;
     void recover();
     void bury(const queue::Overdue& row);
     void failed(const pg::Error& error, const char* what);

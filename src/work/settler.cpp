@@ -73,6 +73,11 @@ std::string_view name(queue::Meant meant) {
     }
 }
 
+std::string waiting_reason(const Failure& failure) {
+    if (failure.endpoint.empty()) return failure.reason();
+    return std::string(queue::waiting_prefix) + failure.endpoint + ": " + failure.reason();
+}
+
 bool contains(std::span<const std::string> list, const std::string& text) {
     return std::find(list.begin(), list.end(), text) != list.end();
 }
@@ -455,7 +460,8 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
         switch (decision.end) {
             case Decision::End::park:
                 parks.push_back({member,
-                                 {claim.fence(), decision.delay, decision.attempts, failure.reason()},
+                                 {claim.fence(), decision.delay, decision.attempts,
+                                  decision.attempts == 0 ? waiting_reason(failure) : failure.reason()},
                                  failure.type()});
                 break;
             case Decision::End::fail:

@@ -95,6 +95,23 @@ TEST_CASE("an outage, a throttle and a block count no attempt, however often the
     }
 }
 
+TEST_CASE(
+    "what was parked for its backend's sake comes back as soon as a host has that backend; a retry does "
+    "not") {
+    Bench bench;
+    endpoint::Endpoint qdrant({"qdrant", 0, "vector.url"}, {}, bench.log);
+    bench.entry.needs = {&qdrant};
+    const auto waiting = bench.job(), retry = bench.job();
+    bench.schema.sql(
+        "update $schema.memory_jobs set state = 'claimed', claimed_by = 'parked', claimed_at = "
+        "clock_timestamp() + interval '14 minutes', failure_reason = case id when $1 then "
+        "'waits for qdrant: wrong key' else 'the reply was cut' end",
+        pg::Params().add(waiting));
+    bench.start([&](Claims claims, auto&, std::stop_token) { return bench.done(claims); });
+    CHECK(eventually([&] { return bench.state(waiting) == "gone"; }));
+    CHECK(bench.state(retry) == "claimed/parked/0/the reply was cut");
+}
+
 TEST_CASE("of a batch the failed ones fail and the others are done") {
     Bench bench;
     std::vector<std::int64_t> ids;
