@@ -154,6 +154,10 @@ bool Daemon::with_database(const std::function<void()>& attempt_at) {
             return true;
         } catch (const pg::Error& error) {
             if (stopping()) break;
+            // What libpq itself does not take, no server will ever hear of.
+            if (error.error_class() == pg::ErrorClass::other &&
+                std::string_view(error.what()).starts_with("connect:"))
+                throw StartError(error.what(), "check the options in database.url and the PG… variables");
             if (told != error.what()) {
                 told = error.what();
                 const bool refused = error.error_class() == pg::ErrorClass::permission;

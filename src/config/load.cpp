@@ -39,7 +39,14 @@ void make_lanes(const Settings& settings, Draft& draft) {
     const auto add = [&lanes](const std::string& name) {
         const bool there =
             std::any_of(lanes.begin(), lanes.end(), [&](const LaneOptions& l) { return l.name == name; });
-        if (!there) lanes.push_back({name, {}, 1, 1});
+        if (there) return;
+        // One that is named like a default lane is that lane, with its numbers where it names none.
+        LaneOptions lane{name, {}, 1, 1};
+        for (const LaneOptions& known : work::Options::default_lanes()) {
+            if (known.name == name) lane = known;
+        }
+        lane.kinds.clear();
+        lanes.push_back(std::move(lane));
     };
     for (const auto& [section, origin] : settings.named) {
         if (section.starts_with("lanes.")) add(section.substr(6));

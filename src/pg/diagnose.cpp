@@ -90,7 +90,7 @@ Error diagnose(const PGresult* result) {
     const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (state == nullptr || !is_sqlstate(state))
         return {ErrorClass::connection, "", "the connection was lost"};
-    std::string text = state;
+    std::string text = described(state);
     if (const auto object = object_of(result); !object.empty()) text += " on " + object;
     const char* position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
     if (position != nullptr) text += " at position " + std::string(position).substr(0, 10);
@@ -99,7 +99,7 @@ Error diagnose(const PGresult* result) {
 
 Error diagnose_connect(std::string_view message) {
     if (const auto state = sqlstate_in(message); !state.empty())
-        return {classify(state), std::string(state), "connect: " + std::string(state)};
+        return {classify(state), std::string(state), "connect: " + described(state)};
     const auto* phrase = std::ranges::find_if(
         phrases, [&](const Phrase& candidate) { return message.find(candidate.theirs) != message.npos; });
     if (phrase != phrases.end()) return {phrase->error_class, "", "connect: " + std::string(phrase->ours)};

@@ -25,6 +25,9 @@ std::string_view to_string(ErrorClass error_class);
 // Pure: SQLSTATE (five characters) to class.
 ErrorClass classify(std::string_view sqlstate);
 
+// "57014 (query_canceled)"; the bare code where its name is not known here.
+std::string described(std::string_view sqlstate);
+
 class Error : public std::exception {
   public:
     Error(ErrorClass error_class, std::string sqlstate, std::string text)
@@ -36,7 +39,7 @@ class Error : public std::exception {
   private:
     ErrorClass class_;
     std::string sqlstate_;
-    std::string text_;  // "23505 on memories_pid_key", "connect: timed out after 10000 ms"
+    std::string text_;  // "23505 (unique_violation) on memories_pid_key", "connect: timed out after 10000 ms"
 };
 
 // The connection was lost after COMMIT (or an implicit commit) was sent: it may or may not stand. The caller

@@ -229,6 +229,16 @@ TEST_CASE("naming any lane replaces all three") {
           std::vector<LaneOptions>{{"z", {"embed"}, 1, 1}, {"a", {"extract"}, 1, 1}});
 }
 
+TEST_CASE("a lane named like a default one has that lane's values where it names none") {
+    const ConfigFolder folder;
+    const auto loaded =
+        folder.load("[lanes.embed]\nkinds = [\"embed\"]\nloops = 3\n[lanes.mine]\nkinds = [\"extract\"]\n");
+    INFO(all(loaded.problems));
+    REQUIRE(loaded.problems.empty());
+    CHECK(loaded.config.worker.lanes ==
+          std::vector<LaneOptions>{{"embed", {"embed"}, 3, 32}, {"mine", {"extract"}, 1, 1}});
+}
+
 TEST_CASE("a flag or variable changes loops of a default lane and keeps the others") {
     ConfigFolder folder;
     folder.sets = {"lanes.llm.loops=20"};

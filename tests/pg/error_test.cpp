@@ -74,10 +74,10 @@ TEST_CASE("reads why a connect failed without repeating it") {
     };
     const Row rows[] = {
         {"connection to server at \"h\" (::1), port 5432 failed: FATAL:  28P01\n", ErrorClass::permission,
-         "connect: 28P01"},
+         "connect: 28P01 (invalid_password)"},
         {"connection to server at \"h\", port 1 failed: FATAL:  28P01\n"
          "connection to server at \"h\", port 2 failed: FATAL:  57P03\n",
-         ErrorClass::resources, "connect: 57P03"},
+         ErrorClass::resources, "connect: 57P03 (cannot_connect_now)"},
         {"connection to server at \"h\" (127.0.0.1), port 1 failed: Connection refused\n\tIs the server "
          "running "
          "on that host and accepting TCP/IP connections?\n",
@@ -127,12 +127,12 @@ TEST_CASE("names constraint, table and column, and repeats nothing of the data")
     connection->exec("insert into diary values ($1, 1)", pg::Params().add(secret));
 
     const auto unique = error_of(*connection, "insert into diary values ($1, 1)", pg::Params().add(secret));
-    CHECK(std::string(unique.what()) == "23505 on diary_entry_key");
+    CHECK(std::string(unique.what()) == "23505 (unique_violation) on diary_entry_key");
     CHECK(unique.sqlstate() == "23505");
     CHECK(unique.error_class() == ErrorClass::data);
 
     const auto null = error_of(*connection, "insert into diary values ($1, null)", pg::Params().add(secret));
-    CHECK(std::string(null.what()) == "23502 on diary.mood");
+    CHECK(std::string(null.what()) == "23502 (not_null_violation) on diary.mood");
 
     const auto number = error_of(*connection, "select $1::int", pg::Params().add(secret));
     CHECK(std::string(number.what()).starts_with("22P02"));
@@ -146,7 +146,8 @@ TEST_CASE("names constraint, table and column, and repeats nothing of the data")
         error_of(*connection, "select pg_temp.tell($1)", pg::Params().add("schöne Worte, lang " + secret));
     CHECK(std::string(raised.what()) == "P0001");
 
-    CHECK(std::string(error_of(*connection, "select nothing_like_it").what()) == "42703 at position 8");
+    CHECK(std::string(error_of(*connection, "select nothing_like_it").what()) ==
+          "42703 (undefined_column) at position 8");
     CHECK(error_of(*connection, "select 1 from no_such_table").error_class() == ErrorClass::schema);
 }
 

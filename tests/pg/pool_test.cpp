@@ -233,7 +233,8 @@ TEST_CASE("what a human has to mend is thrown at once, as what it is") {
     CHECK(error_of(pool, std::chrono::seconds(60)).error_class() == ErrorClass::permission);
     CHECK(Steady::now() - start >= Milliseconds(50));  // the second after a pause
     CHECK(Steady::now() - start < std::chrono::seconds(10));
-    CHECK(witness.seen() == std::vector<std::string>{"down: connect: 28000"});
+    CHECK(witness.seen() ==
+          std::vector<std::string>{"down: connect: 28000 (invalid_authorization_specification)"});
     Pool other({.conninfo = Cluster::shared().url("no_such_database")}, 1);
     CHECK(error_of(other, std::chrono::seconds(60)).error_class() == ErrorClass::schema);
 }

@@ -134,7 +134,7 @@ TEST_CASE("an error in the last statements rolls everything back") {
     } catch (const pg::UnknownOutcome&) {
         FAIL("the outcome is known");
     } catch (const pg::Error& error) {
-        CHECK(std::string(error.what()) == "23505 on numbers_pkey");
+        CHECK(std::string(error.what()) == "23505 (unique_violation) on numbers_pkey");
     }
     CHECK(table.count() == 1);
     CHECK(connection->reusable());  // also its locks are gone before the destructor

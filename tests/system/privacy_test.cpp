@@ -103,7 +103,8 @@ TEST_CASE_METHOD(Fixture, "no content is told when PostgreSQL's own errors repea
     CHECK(failed() == 4);
     look_at_hosts();
     // What is told instead: the code, and the constraint's name where it is one.
-    CHECK(schema.number("select count(*) from $schema.memory_jobs where failure_reason like '%23505 on "
+    CHECK(schema.number("select count(*) from $schema.memory_jobs where failure_reason like '%23505 "
+                        "(unique_violation) on "
                         "contents_content_key%'") == 1);
     CHECK(schema.number("select count(*) from $schema.memory_jobs where failure_reason like '%23514%'") == 1);
     CHECK(memoird.process().wrote("memoir.worker.job_succeeded"));

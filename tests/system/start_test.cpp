@@ -91,6 +91,16 @@ TEST_CASE("the library's schema alone is enough, and it is said what ours would 
     for (const auto& event : advice) CHECK(text_of(event, "hint") == "memoirctl schema apply");
 }
 
+TEST_CASE("an option that libpq does not take stops the start; a server that is away does not") {
+    TestSchema schema;
+    EmbeddingDouble embedder;
+    Memoird memoird(schema, embedder, {.url = "host=127.0.0.1 dbname=memoir sslmode=perhaps"});
+    check_refused(memoird, "an option of the connection string is invalid", "database.url");
+    Memoird waiting(schema, embedder, {.url = "host=127.0.0.1 port=1 user=nobody dbname=memoir"});
+    REQUIRE(waiting.process().wrote("waiting for the database"));
+    CHECK(waiting.stop() == 0);
+}
+
 TEST_CASE("a role with the grants that are printed is enough") {
     TestSchema schema;
     EmbeddingDouble embedder;
