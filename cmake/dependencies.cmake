@@ -10,10 +10,11 @@ find_package(ICU 70 REQUIRED COMPONENTS uc i18n)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
 add_library(memoir_dependencies INTERFACE)
 target_link_libraries(memoir_dependencies INTERFACE
   Threads::Threads Boost::boost Boost::program_options PostgreSQL::PostgreSQL spdlog::spdlog
-  nlohmann_json::nlohmann_json CURL::libcurl OpenSSL::Crypto ICU::uc ICU::i18n PkgConfig::SYSTEMD PkgConfig::SENTENCEPIECE ${CMAKE_DL_LIBS})
+  nlohmann_json::nlohmann_json CURL::libcurl OpenSSL::Crypto ICU::uc ICU::i18n PkgConfig::SYSTEMD PkgConfig::SENTENCEPIECE PkgConfig::HIREDIS ${CMAKE_DL_LIBS})
 target_compile_definitions(memoir_dependencies INTERFACE SPDLOG_FMT_EXTERNAL)

@@ -40,7 +40,8 @@ Backends::Backends(const config::Config& config, const schema::Additions& additi
     if (in_a_lane("extract")) add_extract();
     if (in_a_lane("categorize")) add_categorize();
     if (in_a_lane("reprocess")) add_reprocess();
-    add_graph_kinds();
+    if (in_a_lane("relational_extract")) add_relational_extract();
+    if (in_a_lane("synthesize")) add_synthesize();
 }
 
 bool Backends::in_a_lane(const std::string& kind) const {
@@ -69,12 +70,14 @@ void Backends::use_extraction() {
     if (extraction_) return;
     extraction_ = model::make_chat(*config_.extraction, "extraction", http_, log_);
     endpoints_.push_back(&extraction_->endpoint());
-    stages::Extractor::Settings settings;
-    settings.schema = config_.database.schema;
-    settings.rules = extraction::stable_prompt(extraction::Task::facts, config_.extraction->prompt_file);
-    settings.categorize = config_.classifier.has_value();
-    extractor_ =
-        std::make_unique<stages::Extractor>(*extraction_, replies_, pool_, std::move(settings), log_);
+    extractor_ = std::make_unique<stages::Extractor>(
+        *extraction_, replies_, pool_, prompting(*config_.extraction, extraction::Task::facts), log_);
+}
+
+stages::Extractor::Settings Backends::prompting(const model::ChatOptions& options,
+                                                extraction::Task task) const {
+    return {config_.database.schema, extraction::stable_prompt(task, options.prompt_file),
+            config_.classifier.has_value()};
 }
 
 void Backends::add_embed() {
@@ -90,23 +93,51 @@ void Backends::add_embed() {
     registry_["embed"] = std::move(entry);
 }
 
-// Without a graph its kinds are nobody's work: no-ops, or left for hosts of the fleet that have one.
-void Backends::add_graph_kinds() {
-    for (const std::string kind : {"relational_extract", "synthesize"}) {
-        if (!in_a_lane(kind)) continue;
-        if (config_.graph)
-            unserved_.push_back({kind, "not built into this version"});
-        else if (config_.worker.leave_graph_absent)
-            unserved_.push_back({kind, "no [graph] section here"});
-        else
-            registry_[kind] = {};
-    }
+void Backends::add_without_graph(const std::string& kind) {
+    if (config_.worker.leave_graph_absent)
+        unserved_.push_back({kind, "no [graph] section here"});
+    else
+        registry_[kind] = {};
+}
+
+void Backends::add_relational_extract() {
+    if (!config_.graph) return add_without_graph("relational_extract");
+    if (!config_.relational) return add_absent("relational_extract", "[relational]");
+    relational_ = model::make_chat(*config_.relational, "relational", http_, log_);
+    endpoints_.push_back(&relational_->endpoint());
+    relator_ = std::make_unique<stages::Extractor>(
+        *relational_, replies_, pool_, prompting(*config_.relational, extraction::Task::triples), log_);
+    relational_extract_ =
+        std::make_unique<stages::RelationalExtract>(*relator_, config_.database.schema, log_);
+    work::Entry entry;
+    entry.stage = relational_extract_.get();
+    entry.needs = {&relational_->endpoint()};
+    entry.model = &relational_->endpoint();
+    entry.fan_in = true;
+    entry.paid = true;
+    registry_["relational_extract"] = std::move(entry);
+}
+
+void Backends::add_synthesize() {
+    if (!config_.graph) return add_without_graph("synthesize");
+    use_index();
+    graph_client_ = std::make_unique<graph::Client>(*config_.graph, log_);
+    graph_ = std::make_unique<graph::Graph>(*graph_client_);
+    endpoints_.push_back(&graph_client_->endpoint());
+    synthesize_ =
+        std::make_unique<stages::Synthesize>(*graph_, *embedder_, pool_, config_.database.schema, log_);
+    work::Entry entry;
+    entry.stage = synthesize_.get();
+    if (auto* endpoint = embedder_->endpoint()) entry.needs.push_back(endpoint);
+    entry.needs.push_back(&graph_client_->endpoint());
+    entry.paid = true;
+    registry_["synthesize"] = std::move(entry);
 }
 
 void Backends::add_absent(const std::string& kind, const std::string& section) {
     if (config_.worker.complete_unconfigured) {
         work::Entry entry;
-        entry.fan_in = kind == "extract" && has_graph();
+        entry.fan_in = kind == "relational_extract" || (kind == "extract" && has_graph());
         registry_[kind] = std::move(entry);
     } else {
         unserved_.push_back({kind, "no " + section + " section here"});
@@ -177,12 +208,21 @@ void Backends::prepare(const std::stop_token& stop) {
             // Cut off by the limit and not by a signal: a probe that was stopped has said nothing.
             if (token.stop_requested() && !stop.stop_requested()) is_away(*endpoint);
         });
-    if (!index_) return;
-    try {
-        index_->prepare(bounded.get_token());
-    } catch (const Failure& failure) {
-        log_.warning("memoir.embed.upsert_failed", "the vector index is not ready; starting without it",
-                     {{"error", failure.reason()}, {"hint", failure.hint}});
+    if (index_) {
+        try {
+            index_->prepare(bounded.get_token());
+        } catch (const Failure& failure) {
+            log_.warning("memoir.embed.upsert_failed", "the vector index is not ready; starting without it",
+                         {{"error", failure.reason()}, {"hint", failure.hint}});
+        }
+    }
+    if (graph_) {
+        try {
+            graph_->prepare(bounded.get_token());
+        } catch (const Failure& failure) {
+            log_.warning("memoir.graph.not_ready", "the graph is not ready; starting without its indexes",
+                         {{"error", failure.reason()}, {"hint", failure.hint}});
+        }
     }
 }
 
@@ -191,7 +231,7 @@ void Backends::watch() {
         probers_.emplace_back([endpoint](const std::stop_token& stop) {
             while (pause(probe_interval, stop)) endpoint->probe_if_due(stop);
         });
-    if (!extraction_) return;
+    if (!extraction_ && !relational_) return;
     probers_.emplace_back([this](const std::stop_token& stop) {
         do {
             try {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "graph/graph.hpp"
 #include "http/client.hpp"
 #include "memory/replies.hpp"
 #include "model/chat.hpp"
@@ -19,7 +20,9 @@
 #include "stages/categorize.hpp"
 #include "stages/embed.hpp"
 #include "stages/extract.hpp"
+#include "stages/relational_extract.hpp"
 #include "stages/reprocess.hpp"
+#include "stages/synthesize.hpp"
 #include "telemetry/log.hpp"
 #include "vector/index.hpp"
 #include "work/stage.hpp"
@@ -51,7 +54,10 @@ class Backends {
   private:
     bool in_a_lane(const std::string& kind) const;
     void add_embed();
-    void add_graph_kinds();
+    void add_relational_extract();
+    void add_synthesize();
+    // Without a graph its kinds are nobody's work: no-ops, or left for hosts of the fleet that have one.
+    void add_without_graph(const std::string& kind);
     void add_extract();
     void add_categorize();
     void add_reprocess();
@@ -59,6 +65,7 @@ class Backends {
     void add_absent(const std::string& kind, const std::string& section);
     void use_index();       // and the embedder
     void use_extraction();  // the chat model
+    stages::Extractor::Settings prompting(const model::ChatOptions& options, extraction::Task task) const;
     // A graph here or, with graph_absent = "leave", elsewhere: extract's end may be the fan-in.
     bool has_graph() const { return config_.graph.has_value() || config_.worker.leave_graph_absent; }
     std::vector<endpoint::Endpoint*> index_endpoints() const;
@@ -73,6 +80,12 @@ class Backends {
     std::unique_ptr<model::Classifier> classifier_;
     memory::Replies replies_;
     std::unique_ptr<stages::Extractor> extractor_;
+    std::unique_ptr<model::Chat> relational_;
+    std::unique_ptr<stages::Extractor> relator_;
+    std::unique_ptr<graph::Client> graph_client_;
+    std::unique_ptr<graph::Graph> graph_;
+    std::unique_ptr<stages::RelationalExtract> relational_extract_;
+    std::unique_ptr<stages::Synthesize> synthesize_;
     std::unique_ptr<stages::Embed> embed_;
     std::unique_ptr<stages::Extract> extract_;
     std::unique_ptr<stages::Categorize> categorize_;

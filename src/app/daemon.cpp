@@ -59,20 +59,19 @@ Daemon::~Daemon() {
 }
 
 int Daemon::run() {
-    boost::asio::io_context control(1);
-    service::Signals signals(control, {.drain = [this] { stop_.request_stop(); },
-                                       .abort = [this] { hurry(); },
-                                       .reload = [this] { reload(); },
-                                       .status = [this] { report_status(); }});
+    service::Signals signals(control_, {.drain = [this] { stop_.request_stop(); },
+                                        .abort = [this] { hurry(); },
+                                        .reload = [this] { reload(); },
+                                        .status = [this] { report_status(); }});
     try {
-        observation_.serve(control, config_.metrics);
+        observation_.serve(control_, config_.metrics);
     } catch (const StartError& error) {
         log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
         code_ = exit_config;
         tell_exit();
         return code_;
     }
-    boost::asio::steady_timer timer(control);
+    boost::asio::steady_timer timer(control_);
     std::function<void()> arm = [&] {
         timer.expires_after(tick_interval);
         timer.async_wait([&](const boost::system::error_code& error) {
@@ -84,13 +83,13 @@ int Daemon::run() {
     arm();
     std::jthread work([&] {
         body();
-        boost::asio::post(control, [&] {
+        boost::asio::post(control_, [&] {
             observation_.stop();
-            control.stop();
+            control_.stop();
         });
     });
     try {
-        control.run();
+        control_.run();
     } catch (const std::exception& error) {
         log_.error("memoir.worker.aborted", "an unexpected error ends memoird",
                    {{"error", std::string(typeid(error).name())}});
@@ -217,6 +216,7 @@ void Daemon::start(const schema::Additions& additions) {
     settings.options = config_.worker;
     settings.schema = config_.database.schema;
     settings.host = config_.worker.host;
+    settings.has_graph = config_.graph || config_.worker.leave_graph_absent;
     settings.indexed = additions.pending_index;
     settings.pauses = additions.pauses;
     settings.database = connect_options("memoird keeper");

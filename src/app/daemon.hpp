@@ -5,6 +5,7 @@
 // and never blocks. A second one starts everything, waits, and drains. The engine has its own. Errors end as
 // an exit code. Thread safety: run() once, on one thread.
 
+#include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -69,6 +70,7 @@ class Daemon {
     const DaemonOptions options_;
     telemetry::SinkLog& log_;
     service::Notifier notifier_;
+    boost::asio::io_context control_{1};  // before all that lives on it
     Observation observation_;
     std::stop_source stop_, hurry_;
     bool has_hosts_ = false;

@@ -20,5 +20,8 @@ Command pause_command();
 Command resume_command();
 Command remember_command();
 Command search_command();
+Command reconcile_command();
+Command graph_show_command();
+Command stats_extraction_command();
 
 }  // namespace memoir::ctl

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/failure.hpp"
+#include "graph/graph.hpp"
 #include "http/client.hpp"
 #include "model/make_embedder.hpp"
 #include "schema/inventory.hpp"
@@ -48,6 +50,16 @@ vector::Index& Context::index() {
         index_ = vector::make_index(config_.vector, config_.embedding.dimension, config_.embedding.model,
                                     schema(), pool(), client(), log_);
     return *index_;
+}
+
+graph::Graph& Context::graph() {
+    if (!config_.graph)
+        throw StartError("no graph is configured", "add a [graph] section with the url of a FalkorDB");
+    if (!graph_) {
+        graph_client_ = std::make_unique<graph::Client>(*config_.graph, log_);
+        graph_ = std::make_unique<graph::Graph>(*graph_client_);
+    }
+    return *graph_;
 }
 
 const schema::Additions& Context::additions() {

@@ -21,6 +21,10 @@ class Embedder;
 namespace memoir::vector {
 class Index;
 }
+namespace memoir::graph {
+class Client;
+class Graph;
+}  // namespace memoir::graph
 
 namespace memoir::ctl {
 
@@ -41,6 +45,7 @@ class Context {
     // As the configuration names them; opened at the first use. Throw StartError or Failure.
     model::Embedder& embedder();
     vector::Index& index();
+    graph::Graph& graph();  // throws StartError without [graph]
     // What of ours the schema has, read once. No privilege is needed, and none is tested.
     const schema::Additions& additions();
 
@@ -61,6 +66,8 @@ class Context {
     std::unique_ptr<http::Client> client_;
     std::unique_ptr<model::Embedder> embedder_;
     std::unique_ptr<vector::Index> index_;  // uses pool_ and client_
+    std::unique_ptr<graph::Client> graph_client_;
+    std::unique_ptr<graph::Graph> graph_;  // uses graph_client_
     std::unique_ptr<schema::Additions> additions_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "base/failure.hpp"
 #include "extraction/reply_list.hpp"
@@ -50,6 +51,46 @@ Triples parse_triples(std::string_view reply) {
     if (triples.triples.empty() && triples.malformed > 0)
         throw Failure(FailureType::job,
                       "reply holds no usable triple: " + std::to_string(triples.malformed) + " malformed");
+    return triples;
+}
+
+namespace {
+
+std::optional<Triple> staged_triple(const nlohmann::json& item) {
+    if (!item.is_object()) return std::nullopt;
+    for (const char* part : {"subject", "relation", "object"})
+        if (!item.contains(part) || !item[part].is_string()) return std::nullopt;
+    const auto confidence = item.value("confidence", nlohmann::json(1.0));
+    if (!confidence.is_number()) return std::nullopt;
+    return Triple{item["subject"], item["relation"], item["object"],
+                  static_cast<double>(static_cast<float>(confidence.get<double>()))};
+}
+
+// The list in it, or nothing.
+nlohmann::json staged_list(std::string_view json) {
+    auto whole = nlohmann::json::parse(json, nullptr, false);
+    if (!whole.is_object() || !whole.contains("triples") || !whole["triples"].is_array()) return nullptr;
+    return std::move(whole["triples"]);
+}
+
+}  // namespace
+
+std::vector<Triple> staged_triples(std::string_view json) {
+    std::vector<Triple> triples;
+    for (const auto& item : staged_list(json))
+        if (auto triple = staged_triple(item)) triples.push_back(std::move(*triple));
+    return triples;
+}
+
+Triples triples_from_json(std::string_view json) {
+    const auto list = staged_list(json);
+    if (!list.is_array()) throw std::invalid_argument("no list of triples");
+    Triples triples;
+    for (const auto& item : list) {
+        auto triple = staged_triple(item);
+        if (!triple) throw std::invalid_argument("no triple");
+        triples.triples.push_back(std::move(*triple));
+    }
     return triples;
 }
 

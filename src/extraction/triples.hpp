@@ -25,6 +25,12 @@ constexpr std::size_t max_triples_bytes = 100'000;  // the library's limit, ours
 
 Triples parse_triples(std::string_view reply);
 
+// What is staged, by us or by the library, without the limit of a reply; what does not read is no triple.
+std::vector<Triple> staged_triples(std::string_view json);
+
+// The journal's form, which is the staged one. Throws std::invalid_argument for what to_json did not write.
+Triples triples_from_json(std::string_view json);
+
 // What graph_triple_staging.triples holds: {"triples":[{"subject","relation","object","confidence"}]}.
 std::string to_json(const Triples& triples);
 

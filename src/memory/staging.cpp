@@ -4,9 +4,81 @@
 
 namespace memoir::memory {
 
+namespace {
+std::string table(const std::string& schema) {
+    return pg::qualified(schema, "graph_triple_staging");
+}
+}  // namespace
+
 bool any_staged(pg::Connection& connection, const std::string& schema) {
-    return !connection.exec("select from " + pg::qualified(schema, "graph_triple_staging") + " limit 1")
-                .empty();
+    return !connection.exec("select from " + table(schema) + " limit 1").empty();
+}
+
+std::optional<Staged> staged(pg::Connection& connection, const std::string& schema,
+                             const std::string& source_pid) {
+    const auto result =
+        connection.exec("select triples::text, xmin::text from " + table(schema) + " where source_pid = $1",
+                        pg::Params().add(source_pid));
+    if (result.empty()) return std::nullopt;
+    return Staged{result.string(0, 0), result.string(0, 1)};
+}
+
+void stage(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,
+           const std::string& triples) {
+    transaction.exec(
+        "insert into " + table(schema) +
+            " (source_pid, triples, created_at) values ($1, $2::jsonb, clock_timestamp()) on conflict "
+            "(source_pid) do update set triples = excluded.triples, created_at = excluded.created_at",
+        pg::Params().add(source_pid).add(triples));
+}
+
+bool clear_staged(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,
+                  const std::string& version) {
+    const auto result = transaction.exec("with gone as (delete from " + table(schema) +
+                                             " where source_pid = $1 and xmin::text = $2 returning "
+                                             "source_pid) select exists(select from gone), "
+                                             "exists(select from " +
+                                             table(schema) + " where source_pid = $1)",
+                                         pg::Params().add(source_pid).add(version));
+    // The second look sees the row as it was before the delete.
+    return result.boolean(0, 0) || !result.boolean(0, 1);
+}
+
+std::vector<std::string> stranded(pg::Connection& connection, const std::string& schema, int limit) {
+    const auto result = connection.exec(
+        "select s.source_pid from " + table(schema) +
+            " s where s.created_at < clock_timestamp() - interval '1 minute' and not exists (select from " +
+            pg::qualified(schema, "memory_jobs") +
+            " j where j.source_pid = s.source_pid and j.kind in ('extract', 'relational_extract', "
+            "'synthesize')) "
+            "order by s.created_at limit $1::integer",
+        pg::Params().add(limit));
+    std::vector<std::string> pids;
+    for (int row = 0; row < result.rows(); ++row) pids.push_back(result.string(row, 0));
+    return pids;
+}
+
+std::string moment(pg::Connection& connection, const std::string& schema, const std::string& pid) {
+    const auto result = connection.exec(
+        "select to_char(coalesce(event_at, created_at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') "
+        "from " +
+            pg::qualified(schema, "memories") +
+            " where pid = $1 and isfinite(coalesce(event_at, created_at))",
+        pg::Params().add(pid));
+    return result.empty() ? std::string() : result.string(0, 0);
+}
+
+std::vector<std::string> active_facts(pg::Connection& connection, const std::string& schema,
+                                      const std::string& source_pid, int limit) {
+    const auto result =
+        connection.exec("select left(content, $2::integer) from " + pg::qualified(schema, "memories") +
+                            " where source_pid = $1 and kind = 'semantic' and superseded_by is null and "
+                            "retirement_reason is null "
+                            "order by pid",
+                        pg::Params().add(source_pid).add(limit));
+    std::vector<std::string> contents;
+    for (int row = 0; row < result.rows(); ++row) contents.push_back(result.string(row, 0));
+    return contents;
 }
 
 }  // namespace memoir::memory

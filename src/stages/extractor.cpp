@@ -6,7 +6,6 @@
 #include <chrono>
 #include <stdexcept>
 
-#include "extraction/prompt.hpp"
 #include "work/stage.hpp"
 
 namespace memoir::stages {
@@ -42,23 +41,44 @@ std::optional<Reading> Extractor::read(const std::string& pid, const std::stop_t
 
 // Not by the row's version: the embed job of the same memory writes its qdrant_status meanwhile, more often
 // than not.
-bool Extractor::still(pg::Transaction& transaction, const Reading& reading) const {
-    const auto& before = reading.source;
+bool Extractor::same(pg::Transaction& transaction, const memory::Memory& before) const {
     const auto found =
         memory::load(transaction.connection(), settings_.schema, std::span(&before.pid, 1), content_limit);
     if (found.empty()) return false;
     const auto& now = found.front();
-    if (now.version != before.version &&
-        (now.content != before.content || now.event_at_ms != before.event_at_ms ||
-         now.created_at_ms != before.created_at_ms || now.retired != before.retired ||
-         now.scope != before.scope))
-        return false;
-    return memory::pids(memory::derived(transaction.connection(), settings_.schema, before.pid)) ==
-           memory::pids(reading.derived);
+    return now.version == before.version ||
+           (now.content == before.content && now.event_at_ms == before.event_at_ms &&
+            now.created_at_ms == before.created_at_ms && now.retired == before.retired &&
+            now.scope == before.scope);
 }
 
-extraction::Facts Extractor::ask(const work::Claim& claim, const model::ChatRequest& request,
-                                 const std::stop_token& stop) {
+bool Extractor::still(pg::Transaction& transaction, const Reading& reading) const {
+    return same(transaction, reading.source) &&
+           memory::pids(memory::derived(transaction.connection(), settings_.schema, reading.source.pid)) ==
+               memory::pids(reading.derived);
+}
+
+namespace {
+
+// What the two kinds of reply are to the journal and to the parser.
+template <typename Reply>
+struct Form;
+template <>
+struct Form<extraction::Facts> {
+    static extraction::Facts parse(const std::string& text) { return extraction::parse_facts(text); }
+    static extraction::Facts read(const std::string& json) { return extraction::facts_from_json(json); }
+};
+template <>
+struct Form<extraction::Triples> {
+    static extraction::Triples parse(const std::string& text) { return extraction::parse_triples(text); }
+    static extraction::Triples read(const std::string& json) { return extraction::triples_from_json(json); }
+};
+
+}  // namespace
+
+template <typename Reply>
+Reply Extractor::ask(const work::Claim& claim, const model::ChatRequest& request,
+                     const std::stop_token& stop) {
     const auto tell = [&](const char* event, const char* message, const Failure& failure) {
         auto fields = work::job_fields(claim);
         fields.push_back({"error", failure.reason()});
@@ -74,59 +94,94 @@ extraction::Facts Extractor::ask(const work::Claim& claim, const model::ChatRequ
         throw;
     }
     try {
-        return extraction::parse_facts(reply.text);
+        return Form<Reply>::parse(reply.text);
     } catch (const Failure& failure) {
-        tell("memoir.extraction.parse_failed", "the model's reply holds no list of facts", failure);
+        tell("memoir.extraction.parse_failed", "the model's reply does not hold the list that was asked for",
+             failure);
         throw;
     }
 }
 
-Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory& source,
-                                 const std::optional<std::string>& correction, const std::stop_token& stop) {
-    model::ChatRequest request;
-    request.stable = settings_.rules;
-    request.user = extraction::memory_prompt(extraction::Task::facts,
-                                             {reference_date(source), source.content, correction});
-    request.schema_name = extraction::list_name(extraction::Task::facts);
-    request.schema = extraction::reply_schema(extraction::Task::facts);
-    request.attempt = claim.job().attempts + 1;
-
-    Paid paid;
-    paid.key = {source.pid, claim.job().kind, chat_.identity(request)};
-    std::optional<extraction::Facts> parsed;
-    if (const auto kept = replies_.find(paid.key, stop)) {
+template <typename Reply>
+Reply Extractor::reply(const work::Claim& claim, const model::ChatRequest& request,
+                       const memory::Replies::Key& key, std::vector<telemetry::Field>& fields,
+                       const std::stop_token& stop) {
+    std::optional<Reply> parsed;
+    if (const auto kept = replies_.find(key, stop)) {
         try {
-            parsed = extraction::facts_from_json(*kept);
+            parsed = Form<Reply>::read(*kept);
         } catch (const std::invalid_argument&) {
             // Another version of memoird wrote it: paid again, and kept in our form.
         }
     }
-    const bool paid_before = parsed.has_value();
+    fields.push_back({"paid_before", parsed.has_value()});
     if (!parsed) {
-        parsed = ask(claim, request, stop);
-        replies_.keep(paid.key, extraction::to_json(*parsed), stop);
+        parsed = ask<Reply>(claim, request, stop);
+        replies_.keep(key, extraction::to_json(*parsed), stop);
     }
+    return std::move(*parsed);
+}
+
+model::ChatRequest Extractor::request(const work::Claim& claim, extraction::Task task,
+                                      const memory::Memory& source,
+                                      const std::optional<std::string>& correction) const {
+    model::ChatRequest request;
+    request.stable = settings_.rules;
+    request.user = extraction::memory_prompt(task, {reference_date(source), source.content, correction});
+    request.schema_name = extraction::list_name(task);
+    request.schema = extraction::reply_schema(task);
+    request.attempt = claim.job().attempts + 1;
+    return request;
+}
+
+Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory& source,
+                                 const std::optional<std::string>& correction, const std::stop_token& stop) {
+    const auto asked = request(claim, extraction::Task::facts, source, correction);
+    Paid paid;
+    paid.key = {source.pid, claim.job().kind, chat_.identity(asked)};
     auto fields = work::job_fields(claim);
+    auto parsed = reply<extraction::Facts>(claim, asked, paid.key, fields, stop);
     fields.push_back({"memory_pid", source.pid});
-    fields.push_back({"facts", number(parsed->facts.size())});
-    fields.push_back({"skipped", number(parsed->skipped())});
-    fields.push_back({"bad_dates", number(parsed->bad_dates)});
-    fields.push_back({"paid_before", paid_before});
+    fields.push_back({"facts", number(parsed.facts.size())});
+    fields.push_back({"skipped", number(parsed.skipped())});
+    fields.push_back({"bad_dates", number(parsed.bad_dates)});
     log_.info("memoir.extraction.parsed", "a reply was read", std::move(fields));
-    for (auto& fact : parsed->facts)
+    for (auto& fact : parsed.facts)
         paid.facts.push_back({std::move(fact.content), fact.confidence, std::move(fact.event_at)});
     return paid;
 }
 
-void Extractor::store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid) {
+Extractor::PaidTriples Extractor::triples(const work::Claim& claim, const memory::Memory& source,
+                                          const std::stop_token& stop) {
+    const auto asked = request(claim, extraction::Task::triples, source, std::nullopt);
+    PaidTriples paid;
+    paid.key = {source.pid, claim.job().kind, chat_.identity(asked)};
+    auto fields = work::job_fields(claim);
+    const auto parsed = reply<extraction::Triples>(claim, asked, paid.key, fields, stop);
+    fields.push_back({"triples", number(parsed.triples.size())});
+    fields.push_back({"skipped", number(parsed.malformed)});
+    log_.info("memoir.extraction.parsed", "a reply was read", std::move(fields));
+    paid.triples = extraction::to_json(parsed);
+    paid.count = parsed.triples.size();
+    return paid;
+}
+
+void Extractor::settle(pg::Transaction& transaction, const memory::Replies::Key& key,
+                       const std::function<void()>& store) {
     try {
-        memory::insert_facts(transaction, settings_.schema, source, paid.facts,
-                             {std::string(chat_.provider()), chat_.model()}, settings_.categorize);
-        replies_.remove(transaction, paid.key);
+        store();
+        replies_.remove(transaction, key);
     } catch (const pg::Error& error) {
-        if (error.error_class() == pg::ErrorClass::data) replies_.reject(transaction, paid.key);
+        if (error.error_class() == pg::ErrorClass::data) replies_.reject(transaction, key);
         throw;
     }
+}
+
+void Extractor::store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid) {
+    settle(transaction, paid.key, [&] {
+        memory::insert_facts(transaction, settings_.schema, source, paid.facts,
+                             {std::string(chat_.provider()), chat_.model()}, settings_.categorize);
+    });
 }
 
 }  // namespace memoir::stages

@@ -1,14 +1,18 @@
 #pragma once
-// From one memory to its facts, by a chat model that is paid once: what extract and reprocess share. Reads
-// the memory and what is derived from it, asks the journal of replies and else the model, and compares under
-// the lock of a settle what was read. Thread safety: all of it; a Reading is its holder's.
+// From one memory to its facts or triples, by a chat model that is paid once: what extract, reprocess and
+// relational_extract share, each role with an Extractor of its own. Reads the memory and what is derived from
+// it, asks the journal of replies and else the model, and compares under the lock of a settle what was read.
+// Thread safety: all of it; a Reading is its holder's.
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "extraction/prompt.hpp"
 #include "extraction/reply.hpp"
+#include "extraction/triples.hpp"
 #include "memory/facts.hpp"
 #include "memory/replies.hpp"
 #include "model/chat.hpp"
@@ -40,6 +44,8 @@ class Extractor {
     std::optional<Reading> read(const std::string& pid, const std::stop_token& stop) const;
     // Whether `reading` is what stands there now; called with the source locked.
     bool still(pg::Transaction& transaction, const Reading& reading) const;
+    // The same of the memory alone.
+    bool same(pg::Transaction& transaction, const memory::Memory& source) const;
 
     // What the model made of it, and the entry of the journal that holds it until the settle.
     struct Paid {
@@ -50,15 +56,31 @@ class Extractor {
     Paid facts(const work::Claim& claim, const memory::Memory& source,
                const std::optional<std::string>& correction, const std::stop_token& stop);
 
-    // In the settle: the facts and their jobs; the journal forgets the reply. A reply that the database
-    // refuses is forgotten, too, and the error goes on.
+    struct PaidTriples {
+        std::string triples;  // as they are staged
+        std::size_t count = 0;
+        memory::Replies::Key key;
+    };
+    PaidTriples triples(const work::Claim& claim, const memory::Memory& source, const std::stop_token& stop);
+
+    // In the settle: what came of a paid reply is stored, and the journal forgets the reply. One that the
+    // database refuses is forgotten, too, and the error goes on.
+    void settle(pg::Transaction& transaction, const memory::Replies::Key& key,
+                const std::function<void()>& store);
+    // The facts and their jobs, so.
     void store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid);
     memory::Replies& replies() { return replies_; }
     model::Chat& chat() { return chat_; }
 
   private:
-    extraction::Facts ask(const work::Claim& claim, const model::ChatRequest& request,
-                          const std::stop_token& stop);
+    model::ChatRequest request(const work::Claim& claim, extraction::Task task, const memory::Memory& source,
+                               const std::optional<std::string>& correction) const;
+    // From the journal, else from the model, and then into the journal.
+    template <typename Reply>
+    Reply reply(const work::Claim& claim, const model::ChatRequest& request, const memory::Replies::Key& key,
+                std::vector<telemetry::Field>& fields, const std::stop_token& stop);
+    template <typename Reply>
+    Reply ask(const work::Claim& claim, const model::ChatRequest& request, const std::stop_token& stop);
 
     model::Chat& chat_;
     memory::Replies& replies_;

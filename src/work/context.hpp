@@ -18,7 +18,8 @@ namespace memoir::work {
 struct Context {
     const Options& options;
     const std::string& schema;
-    bool indexed;  // the index (kind, created_at, id) is there
+    bool has_graph;  // here, or on another host of the fleet: lost fan-ins are repaired
+    bool indexed;    // the index (kind, created_at, id) is there
     pg::Pool& pool;
     telemetry::Log& log;
     const Registry& registry;

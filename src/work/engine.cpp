@@ -46,6 +46,7 @@ struct Engine::State {
           lanes(lane_options, [this](const std::string& kind) { return takes_work(kind); }),
           context{settings.options,
                   settings.schema,
+                  settings.has_graph,
                   settings.indexed,
                   pool,
                   log,

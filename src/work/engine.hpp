@@ -25,6 +25,7 @@ struct EngineSettings {
     Options options;
     std::string schema;
     std::string host;             // as it stands in claimed_by
+    bool has_graph = false;       // a graph here, or with graph_absent = "leave" on another host
     bool indexed = false;         // schema::Additions::pending_index
     bool pauses = false;          // the table memoird_pauses is there
     pg::ConnectOptions database;  // of the keeper's own connection

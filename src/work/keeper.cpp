@@ -5,6 +5,7 @@
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
+#include "memory/staging.hpp"
 #include "queue/fan_in.hpp"
 #include "queue/keep.hpp"
 #include "work/pg_failure.hpp"
@@ -16,6 +17,8 @@ namespace {
 constexpr Milliseconds first_reconnect{100};
 // Timers of parked jobs are a little late rather than early: a look before the due time finds nothing.
 constexpr Milliseconds due_slack{5};
+// Of lost fan-ins in one heartbeat: it has its lease to renew.
+constexpr int most_repairs = 20;
 }  // namespace
 
 Milliseconds Keeper::interval(Milliseconds lease) {
@@ -79,6 +82,7 @@ void Keeper::run(const std::stop_token& stop) {
                 if (beating) heartbeat();
                 if (due || beating) unpark(beating ? able_kinds() : std::vector<std::string>());
                 if (beating && !nudged) recover();
+                if (beating && !nudged && context_.has_graph) repair_fan_in();
                 failures_ = 0;
             }
         } catch (const pg::Error& error) {
@@ -229,6 +233,22 @@ void Keeper::bury(const queue::Overdue& row) {
                         {"source_pid", row.source_pid},
                         {"outcome", std::string("failed")},
                         {"error", "holder died: " + row.claimed_by.value_or("")}});
+}
+
+// Staged triples that no job is coming for: a worker of the library lost the fan-in between two siblings. By
+// the same steps as a settle: the source's lock, then the look.
+void Keeper::repair_fan_in() {
+    for (const auto& pid : memory::stranded(*connection_, context_.schema, most_repairs)) {
+        pg::Transaction transaction(*connection_, pg::Transaction::Durability::on);
+        // Locked by somebody: the next look comes.
+        if (memory::lock(transaction, context_.schema, std::span(&pid, 1)).empty()) continue;
+        const int enqueued = queue::enqueue_synthesize(transaction, context_.schema, std::span(&pid, 1));
+        transaction.commit();
+        if (enqueued == 0) continue;
+        context_.log.info("memoir.fan_in.repaired", "staged triples had lost their job",
+                          {{"source_pid", pid}});
+        context_.lanes.wake("synthesize");
+    }
 }
 
 int Keeper::stop(Milliseconds wait) {

@@ -56,6 +56,7 @@ class Keeper {
     std::vector<std::string> able_kinds() const;
     void recover();
     void bury(const queue::Overdue& row);
+    void repair_fan_in();
     void failed(const pg::Error& error, const char* what);
     TimePoint next_wake(TimePoint beat) const;
 

@@ -1,0 +1,75 @@
+#include "memory/reconcile.hpp"
+
+#include "pg/name.hpp"
+
+namespace memoir::memory {
+
+std::vector<std::string> without_vector(pg::Connection& connection, const std::string& schema, bool failed,
+                                        const std::string& after, int limit) {
+    const auto result = connection.exec(
+        "select m.pid from " + pg::qualified(schema, "memories") +
+            " m where (m.qdrant_status = 'pending' or ($1::boolean and m.qdrant_status = 'failed')) and "
+            "m.retirement_reason is null and m.pid > $2 and not exists (select from " +
+            pg::qualified(schema, "memory_jobs") +
+            " j where j.source_pid = m.pid and j.kind = 'embed' and j.state <> 'failed') order by m.pid "
+            "limit "
+            "$3::integer",
+        pg::Params().add(std::string(failed ? "true" : "false")).add(after).add(limit));
+    std::vector<std::string> pids;
+    for (int row = 0; row < result.rows(); ++row) pids.push_back(result.string(row, 0));
+    return pids;
+}
+
+std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
+                                        std::span<const std::string> pids) {
+    const auto result = connection.exec("select p from unnest($1::text[]) p where not exists (select from " +
+                                            pg::qualified(schema, "memories") +
+                                            " m where m.pid = p and m.retirement_reason is null)",
+                                        pg::Params().array(pids));
+    std::vector<std::string> gone;
+    for (int row = 0; row < result.rows(); ++row) gone.push_back(result.string(row, 0));
+    return gone;
+}
+
+std::int64_t rebuild_graph(pg::Connection& connection, const std::string& schema, const Scope& scope,
+                           bool dry_run) {
+    const auto jobs = pg::qualified(schema, "memory_jobs");
+    const std::string chosen =
+        "select m.pid, row_number() over (order by m.created_at desc, m.pid) as n from " +
+        pg::qualified(schema, "memories") +
+        " m where m.agent_id = $1 and m.org_id = $2 and m.user_id = $3 and m.kind = 'episodic' and "
+        "m.superseded_by is null and m.retirement_reason is null and not exists (select from " +
+        jobs + " j where j.source_pid = m.pid and j.kind = 'relational_extract' and j.state <> 'failed')";
+    const auto params = pg::Params().add(scope.agent_id).add(scope.org_id).add(scope.user_id);
+    if (dry_run) return connection.exec("select count(*) from (" + chosen + ") c", params).integer(0, 0);
+    return static_cast<std::int64_t>(
+        connection
+            .exec(
+                "insert into " + jobs +
+                    " (source_pid, kind, payload, created_at, updated_at) select pid, 'relational_extract', "
+                    "'{\"origin\": \"reconcile\"}', t.now + n * interval '1 microsecond', t.now + n * "
+                    "interval '1 microsecond' from (" +
+                    chosen + ") c, (select clock_timestamp() as now) t order by n",
+                params)
+            .affected());
+}
+
+std::vector<ExtractionStats> extraction_stats(pg::Connection& connection, const std::string& schema,
+                                              const Scope& scope) {
+    const auto result = connection.exec(
+        "select coalesce(metadata->>'provider', ''), coalesce(metadata->>'model', ''), count(*), count(*) "
+        "filter "
+        "(where retirement_reason = 'rejected'), count(*) filter (where retirement_reason = 'stale') from " +
+            pg::qualified(schema, "memories") +
+            " where kind = 'semantic' and metadata->>'origin' = 'extraction' and ($1 = '' or agent_id = $1) "
+            "and "
+            "($2 = '' or org_id = $2) and ($3 = '' or user_id = $3) group by 1, 2 order by 3 desc, 1, 2",
+        pg::Params().add(scope.agent_id).add(scope.org_id).add(scope.user_id));
+    std::vector<ExtractionStats> rows;
+    for (int row = 0; row < result.rows(); ++row)
+        rows.push_back({result.string(row, 0), result.string(row, 1), result.integer(row, 2),
+                        result.integer(row, 3), result.integer(row, 4)});
+    return rows;
+}
+
+}  // namespace memoir::memory

@@ -1,0 +1,79 @@
+#include "stages/relational_extract.hpp"
+
+#include "memory/staging.hpp"
+#include "work/pg_failure.hpp"
+
+namespace memoir::stages {
+
+// The triples of a batch's members.
+class RelationalExtract::Store : public work::Effects {
+  public:
+    Store(RelationalExtract& stage, std::size_t count) : stage_(stage), members_(count) {}
+
+    struct Member {
+        memory::Memory source;
+        Extractor::PaidTriples paid;
+        std::vector<telemetry::Field> fields;
+    };
+    void add(std::size_t member, Member value) { members_[member] = std::move(value); }
+
+    void apply(pg::Transaction& transaction, work::Members members) override {
+        for (const auto member : members) {
+            if (!members_[member]) continue;
+            const auto& [source, paid, fields] = *members_[member];
+            if (!stage_.extractor_.same(transaction, source)) throw work::Changed({member});
+            stage_.extractor_.settle(transaction, paid.key, [&] {
+                memory::stage(transaction, stage_.schema_, source.pid, paid.triples);
+            });
+        }
+    }
+
+    void committed(work::Members members) override {
+        for (const auto member : members) {
+            if (!members_[member]) continue;
+            auto fields = std::move(members_[member]->fields);
+            fields.push_back({"triples", static_cast<std::int64_t>(members_[member]->paid.count)});
+            stage_.log_.info("memoir.relational.staged", "triples are staged for the graph",
+                             std::move(fields));
+        }
+    }
+
+  private:
+    RelationalExtract& stage_;
+    std::vector<std::optional<Member>> members_;
+};
+
+void RelationalExtract::one(work::Claim& claim, std::size_t member, Store& effects,
+                            const std::stop_token& stop) {
+    auto reading = extractor_.read(claim.job().source_pid, stop);
+    if (!reading)
+        return log_.info("memoir.relational.source_missing", "the memory was deleted before its job ran",
+                         work::job_fields(claim));
+    if (reading->source.retired) {
+        auto fields = work::job_fields(claim);
+        fields.push_back({"reason", std::string("the memory is retired")});
+        return log_.info("memoir.relational.skipped", "no triples are extracted", std::move(fields));
+    }
+    auto paid = extractor_.triples(claim, reading->source, stop);
+    effects.add(member, {std::move(reading->source), std::move(paid), work::job_fields(claim)});
+}
+
+work::Result RelationalExtract::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {
+    work::Result result;
+    result.failures.resize(claims.size());
+    auto effects = std::make_unique<Store>(*this, claims.size());
+    for (std::size_t member = 0; member < claims.size(); ++member) {
+        try {
+            one(claims[member], member, *effects, stop);
+        } catch (const Failure& failure) {
+            result.failures[member] = failure;
+        } catch (const pg::Error& error) {
+            if (work::passes_by_itself(error)) throw;
+            result.failures[member] = work::to_failure(error);
+        }
+    }
+    result.effects = std::move(effects);
+    return result;
+}
+
+}  // namespace memoir::stages
