@@ -15,6 +15,7 @@
 #include "stages/categorize.hpp"
 #include "stages/embed.hpp"
 #include "stages/extract.hpp"
+#include "stages/relational_extract.hpp"
 #include "stages/reprocess.hpp"
 #include "support/http_double.hpp"
 #include "work/double_stage.hpp"
@@ -128,7 +129,7 @@ struct Rig {
           index(log) {
         options.poll_interval = Milliseconds(20);
         options.retry_base = options.retry_cap = Milliseconds(50);
-        options.lanes = {{"llm", {"extract", "reprocess"}, 3, 1}};
+        options.lanes = {{"llm", {"extract", "reprocess", "relational_extract"}, 3, 1}};
     }
     Rig() : Rig([](const json&) { return facts({"likes SECRET tea"}); }) {}
     ~Rig() { stop(); }
@@ -161,6 +162,7 @@ struct Rig {
             *chat, *replies, *pool, stages::Extractor::Settings{schema.name(), rules, categorize_configured},
             log);
         extract = std::make_unique<stages::Extract>(*extractor, log);
+        relational = std::make_unique<stages::RelationalExtract>(*extractor, schema.name(), log);
         stages::Reprocess::Tools tools{extractor.get(), &embedder, &index};
         if (!llm) tools = {};
         reprocess = std::make_unique<stages::Reprocess>(tools, true, *pool, schema.name(), log);
@@ -172,10 +174,11 @@ struct Rig {
             entry.stage = stage;
             entry.paid = is_paid;
             if (is_paid) entry.needs = {&chat->endpoint()};
-            entry.fan_in = kind == "extract";
+            entry.fan_in = kind == "extract" || kind == "relational_extract";
             registry[kind] = std::move(entry);
         };
         add("extract", extract.get(), true);
+        add("relational_extract", relational.get(), true);
         add("reprocess", reprocess.get(), true);
         add("categorize", categorize.get(), false);
         add("embed", embed.get(), false);
@@ -264,6 +267,7 @@ struct Rig {
     std::unique_ptr<model::Chat> chat;
     std::unique_ptr<stages::Extractor> extractor;
     std::unique_ptr<stages::Extract> extract;
+    std::unique_ptr<stages::RelationalExtract> relational;
     std::unique_ptr<stages::Reprocess> reprocess;
     std::unique_ptr<stages::Categorize> categorize;
     std::unique_ptr<stages::Embed> embed;

@@ -1,0 +1,152 @@
+// memoirctl on the graph and between the stores: the real program, PostgreSQL and FalkorDB.
+#include "graph/graph.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "support/falkordb.hpp"
+#include "support/postgres.hpp"
+#include "support/process.hpp"
+#include "support/recording_log.hpp"
+
+using namespace memoir;
+using nlohmann::json;
+using test::TestSchema;
+
+namespace {
+
+struct Ctl {
+    TestSchema schema{TestSchema::With::all};
+    std::vector<std::string> settings{"vector.backend=postgres"};
+
+    test::Finished run(std::vector<std::string> arguments) {
+        std::vector<std::string> all{memoirctl_PROGRAM, "--set",
+                                     "database.url=" + test::Cluster::shared().url(), "--set",
+                                     "database.schema=" + schema.name()};
+        for (const auto& setting : settings) all.insert(all.end(), {"--set", setting});
+        all.insert(all.end(), arguments.begin(), arguments.end());
+        return test::run({all, {}, {}});
+    }
+    json answer(std::vector<std::string> arguments) {
+        arguments.emplace_back("--json");
+        const auto finished = run(arguments);
+        INFO(finished.errors);
+        REQUIRE(finished.code == 0);
+        return json::parse(finished.output);
+    }
+    std::int64_t jobs(const std::string& kind) {
+        return schema.number("select count(*) from $schema.memory_jobs where kind = $1",
+                             pg::Params().add(kind));
+    }
+};
+
+const std::vector<std::string> scope{"--agent", "a", "--org", "o", "--user", "u"};
+
+std::vector<std::string> with_scope(std::vector<std::string> words) {
+    words.insert(words.end(), scope.begin(), scope.end());
+    return words;
+}
+
+}  // namespace
+
+TEST_CASE("graph show tells entities and edges, current and closed, as tables, JSON and DOT") {
+    if (!test::FalkorDb::available()) return;
+    test::FalkorDb server;
+    test::RecordingLog log;
+    graph::Client client(server.options(), log);
+    graph::Addition addition{
+        "p1", "2026-01-01T00:00:00+00:00", {{"An\"n", {1}}, {"ACME", {1}}, {"Bolt", {1}}}, {}, {}};
+    const auto said = [](const std::string& at, const std::string& object) {
+        return graph::Statement{at, object, "p1", 0.5, "works at"};
+    };
+    graph::Line line{"An\"n", "WORKS_AT",
+                     graph::timeline({said("2026-01-01T00:00:00+00:00", "ACME"),
+                                      said("2026-02-01T00:00:00+00:00", "Bolt")})};
+    addition.lines.push_back({{"An\"n", "WORKS_AT", {}}, line});
+    graph::Graph(client).write({"a", "o", "u"}, addition, {});
+    Ctl ctl;
+    ctl.settings.push_back("graph.url=" + server.url());
+    const auto shown = ctl.answer(with_scope({"graph", "show"}));
+    REQUIRE(shown["entities"].size() == 3);
+    REQUIRE(shown["edges"].size() == 2);
+    CHECK(shown["edges"][0]["object"] == "ACME");
+    CHECK(shown["edges"][0]["valid_to"] == "2026-02-01T00:00:00+00:00");
+    CHECK(shown["edges"][1]["valid_to"].is_null());
+    const auto table = ctl.run(with_scope({"graph", "show"})).output;
+    CHECK(table.find("current") != std::string::npos);
+    const auto drawing = ctl.run(with_scope({"graph", "show", "--dot"})).output;
+    CHECK(drawing.starts_with("digraph memoir {"));
+    CHECK(drawing.find(R"("An\"n" -> "ACME")") != std::string::npos);
+    CHECK(ctl.run({"graph", "show"}).code == 64);
+}
+
+TEST_CASE("graph commands without a graph say what is missing; a graph that is away is unavailable") {
+    Ctl ctl;
+    const auto without = ctl.run(with_scope({"graph", "show"}));
+    CHECK(without.code == 78);
+    CHECK(without.errors.find("[graph]") != std::string::npos);
+    ctl.settings.push_back("graph.url=redis://127.0.0.1:1");
+    CHECK(ctl.run(with_scope({"graph", "show"})).code == 69);
+}
+
+TEST_CASE("reconcile enqueues what has no vector and no job, once") {
+    Ctl ctl;
+    const auto lost = ctl.schema.memory("a"), waiting = ctl.schema.memory("b"),
+               failed = ctl.schema.memory("c"), retired = ctl.schema.memory("d");
+    ctl.schema.job(waiting, "embed");
+    ctl.schema.sql("update $schema.memories set qdrant_status = 'failed' where pid = $1",
+                   pg::Params().add(failed));
+    ctl.schema.sql("update $schema.memories set retirement_reason = 'stale' where pid = $1",
+                   pg::Params().add(retired));
+    CHECK(ctl.answer({"reconcile", "--dry-run"})["embed_jobs"] == 1);
+    CHECK(ctl.jobs("embed") == 1);
+    CHECK(ctl.answer({"reconcile"})["embed_jobs"] == 1);
+    CHECK(ctl.answer({"reconcile"})["embed_jobs"] == 0);
+    CHECK(ctl.answer({"reconcile", "--failed"})["embed_jobs"] == 1);
+    CHECK(ctl.jobs("embed") == 3);
+    CHECK(ctl.schema.number("select count(*) from $schema.memory_jobs where source_pid = $1",
+                            pg::Params().add(lost)) == 1);
+}
+
+TEST_CASE("reconcile removes vectors whose memory is retired, and a dry run only counts them") {
+    Ctl ctl;
+    const auto kept = ctl.schema.memory("a"), retired = ctl.schema.memory("b");
+    ctl.schema.sql(
+        "insert into $schema.memoird_vectors (pid, model, vector) select pid, 'm', '{1}' from "
+        "$schema.memories");
+    ctl.schema.sql("update $schema.memories set retirement_reason = 'stale' where pid = $1",
+                   pg::Params().add(retired));
+    CHECK(ctl.answer({"reconcile", "--orphans", "--dry-run"})["orphans"] == 1);
+    CHECK(ctl.answer({"reconcile", "--orphans"})["orphans"] == 1);
+    CHECK(ctl.schema.value("select string_agg(pid, ' ') from $schema.memoird_vectors") == kept);
+}
+
+TEST_CASE("reconcile --rebuild-graph enqueues the scope's memories, newest first") {
+    Ctl ctl;
+    const auto old = ctl.schema.memory("a"), fresh = ctl.schema.memory("b");
+    ctl.schema.sql("update $schema.memories set created_at = now() - interval '1 day' where pid = $1",
+                   pg::Params().add(old));
+    CHECK(ctl.run({"reconcile", "--rebuild-graph"}).code == 64);
+    CHECK(ctl.answer(with_scope({"reconcile", "--rebuild-graph", "--dry-run"}))["relational_extract_jobs"] ==
+          2);
+    CHECK(ctl.answer(with_scope({"reconcile", "--rebuild-graph"}))["relational_extract_jobs"] == 2);
+    CHECK(ctl.schema.value(
+              "select string_agg(source_pid, ' ' order by created_at) from $schema.memory_jobs where "
+              "payload = '{\"origin\": \"reconcile\"}'") == fresh + " " + old);
+}
+
+TEST_CASE("stats extraction counts facts by model, and the share that was rejected") {
+    Ctl ctl;
+    for (int number = 0; number < 4; ++number) ctl.schema.memory("x", "semantic");
+    ctl.schema.sql(
+        "update $schema.memories set metadata = "
+        "'{\"origin\":\"extraction\",\"provider\":\"ollama\",\"model\":\"m\"}'");
+    ctl.schema.sql(
+        "update $schema.memories set retirement_reason = 'rejected' where pid = (select min(pid) from "
+        "$schema.memories)");
+    const auto stats = ctl.answer({"stats", "extraction", "--agent", "a"});
+    REQUIRE(stats["models"].size() == 1);
+    CHECK(stats["models"][0]["facts"] == 4);
+    CHECK(stats["models"][0]["rejected_share"] == 0.25);
+    CHECK(ctl.answer({"stats", "extraction", "--agent", "b"})["models"].empty());
+}
