@@ -56,8 +56,10 @@ int run(Context& context, const Arguments& arguments) {
     };
     if (graph) {
         const memory::Scope scope{arguments.need("agent"), arguments.need("org"), arguments.need("user")};
-        did("relational_extract_jobs",
-            memory::rebuild_graph(context.database(), context.schema(), scope, dry_run));
+        const auto rebuild = memory::rebuild_graph(context.database(), context.schema(), scope, dry_run);
+        did("relational_extract_jobs", rebuild.enqueued);
+        did("retried_jobs", rebuild.retried);
+        did("blocked_sources", rebuild.blocked);
     }
     if (orphans) did("orphans", remove_orphans(context, dry_run));
     // The two that name something else are asked for alone; --failed says more about this one.
@@ -73,6 +75,11 @@ int run(Context& context, const Arguments& arguments) {
         line("orphans", "vectors without a memory: ", "vectors without a memory removed: ");
         line("relational_extract_jobs",
              "memories to read for the graph: ", "relational_extract jobs enqueued: ");
+        line("retried_jobs", "failed jobs of the graph to retry: ", "failed jobs of the graph retried: ");
+        if (document.value("blocked_sources", 0) > 0)
+            out << "memories whose failed extract keeps them out of the graph: "
+                << document["blocked_sources"]
+                << "\nHINT: memoirctl jobs list --state failed --kind extract; then retry or delete them\n";
     });
     return ok;
 }

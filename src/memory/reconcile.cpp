@@ -31,27 +31,54 @@ std::vector<std::string> without_memory(pg::Connection& connection, const std::s
     return gone;
 }
 
-std::int64_t rebuild_graph(pg::Connection& connection, const std::string& schema, const Scope& scope,
-                           bool dry_run) {
+Rebuild rebuild_graph(pg::Connection& connection, const std::string& schema, const Scope& scope,
+                      bool dry_run) {
     const auto jobs = pg::qualified(schema, "memory_jobs");
-    const std::string chosen =
-        "select m.pid, row_number() over (order by m.created_at desc, m.pid) as n from " +
-        pg::qualified(schema, "memories") +
-        " m where m.agent_id = $1 and m.org_id = $2 and m.user_id = $3 and m.kind = 'episodic' and "
-        "m.superseded_by is null and m.retirement_reason is null and not exists (select from " +
-        jobs + " j where j.source_pid = m.pid and j.kind = 'relational_extract' and j.state <> 'failed')";
     const auto params = pg::Params().add(scope.agent_id).add(scope.org_id).add(scope.user_id);
-    if (dry_run) return connection.exec("select count(*) from (" + chosen + ") c", params).integer(0, 0);
-    return static_cast<std::int64_t>(
-        connection
+    const std::string sources = "select m.pid from " + pg::qualified(schema, "memories") +
+                                " m where m.agent_id = $1 and m.org_id = $2 and m.user_id = $3 and m.kind = "
+                                "'episodic' and m.superseded_by is null and m.retirement_reason is null";
+    const auto failed = [&](const std::string& kinds) {
+        return " where j.state = 'failed' and j.kind in (" + kinds + ") and j.source_pid in (" + sources +
+               ")";
+    };
+    const std::string retryable = failed("'relational_extract', 'synthesize'");
+    const std::string fresh = sources + " and not exists (select from " + jobs +
+                              " j where j.source_pid = m.pid and j.kind = 'relational_extract') order by "
+                              "m.created_at desc, m.pid";
+    Rebuild rebuild;
+    pg::Transaction transaction(connection, pg::Transaction::Durability::on);
+    rebuild.blocked =
+        transaction
+            .exec("select count(distinct j.source_pid) from " + jobs + " j" + failed("'extract'"), params)
+            .integer(0, 0);
+    if (dry_run) {
+        rebuild.retried =
+            transaction.exec("select count(*) from " + jobs + " j" + retryable, params).integer(0, 0);
+        rebuild.enqueued = transaction.exec("select count(*) from (" + fresh + ") f", params).integer(0, 0);
+        return rebuild;
+    }
+    // Those that are being deleted are passed over; the others cannot be until the commit.
+    rebuild.enqueued =
+        transaction
             .exec(
-                "insert into " + jobs +
+                "with f as materialized (" + fresh +
+                    " for key share of m skip locked), n as (select pid, row_number() over () as n from f) "
+                    "insert into " +
+                    jobs +
                     " (source_pid, kind, payload, created_at, updated_at) select pid, 'relational_extract', "
                     "'{\"origin\": \"reconcile\"}', t.now + n * interval '1 microsecond', t.now + n * "
-                    "interval '1 microsecond' from (" +
-                    chosen + ") c, (select clock_timestamp() as now) t order by n",
+                    "interval '1 microsecond' from n, (select clock_timestamp() as now) t order by n",
                 params)
-            .affected());
+            .affected();
+    rebuild.retried =
+        transaction
+            .exec("update " + jobs + " j set state = 'pending', attempts = 0, failure_reason = null" +
+                      retryable,
+                  params)
+            .affected();
+    transaction.commit();
+    return rebuild;
 }
 
 std::vector<ExtractionStats> extraction_stats(pg::Connection& connection, const std::string& schema,

@@ -14,8 +14,8 @@
 namespace memoir::memory {
 
 // Memories that are to have a point, have none by their qdrant_status, and have no embed job that would write
-// it; with `failed` those whose embedding failed for good, too. The oldest first, after `after`, at most
-// `limit`.
+// it; with `failed` those whose embedding failed for good, too. In the order of their pids, after `after`, at
+// most `limit`.
 std::vector<std::string> without_vector(pg::Connection& connection, const std::string& schema, bool failed,
                                         const std::string& after, int limit);
 
@@ -23,10 +23,16 @@ std::vector<std::string> without_vector(pg::Connection& connection, const std::s
 std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
                                         std::span<const std::string> pids);
 
+struct Rebuild {
+    std::int64_t enqueued = 0;  // relational_extract jobs
+    std::int64_t retried = 0;   // failed jobs of the graph: they would have held the fan-in back
+    std::int64_t blocked =
+        0;  // sources whose extract has failed and holds it back: paid work, not retried here
+};
 // A relational_extract job for each active episodic memory of the scope that has none, newest first as the
-// library does it. Returns how many; `dry_run` only counts.
-std::int64_t rebuild_graph(pg::Connection& connection, const std::string& schema, const Scope& scope,
-                           bool dry_run);
+// library does it; a failed one is retried instead, and so is a failed synthesize. `dry_run` only counts.
+Rebuild rebuild_graph(pg::Connection& connection, const std::string& schema, const Scope& scope,
+                      bool dry_run);
 
 // Facts by the model that extracted them.
 struct ExtractionStats {

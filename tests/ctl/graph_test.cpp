@@ -135,6 +135,37 @@ TEST_CASE("reconcile --rebuild-graph enqueues the scope's memories, newest first
               "payload = '{\"origin\": \"reconcile\"}'") == fresh + " " + old);
 }
 
+TEST_CASE(
+    "reconcile --rebuild-graph retries failed jobs of the graph, and says what a failed extract blocks") {
+    Ctl ctl;
+    const auto failed = [&](const std::string& kind) {
+        const auto pid = ctl.schema.memory("a");
+        ctl.schema.sql(
+            "insert into $schema.memory_jobs (source_pid, kind, state, attempts, failure_reason) values ($1, "
+            "$2, 'failed', 3, 'x')",
+            pg::Params().add(pid).add(kind));
+    };
+    failed("relational_extract");
+    failed("synthesize");
+    failed("extract");
+    failed("embed");
+    for (const bool dry : {true, false}) {
+        auto words = with_scope({"reconcile", "--rebuild-graph"});
+        if (dry) words.emplace_back("--dry-run");
+        const auto told = ctl.answer(words);
+        CHECK(told["relational_extract_jobs"] == 3);
+        CHECK(told["retried_jobs"] == 2);
+        CHECK(told["blocked_sources"] == 1);
+    }
+    CHECK(ctl.jobs("relational_extract") == 4);
+    CHECK(
+        ctl.schema.value("select string_agg(kind, ' ' order by kind) from $schema.memory_jobs where state = "
+                         "'failed'") == "embed extract");
+    const auto again = ctl.run(with_scope({"reconcile", "--rebuild-graph"}));
+    CHECK(again.output.find("relational_extract jobs enqueued: 0") != std::string::npos);
+    CHECK(again.output.find("HINT: memoirctl jobs list --state failed --kind extract") != std::string::npos);
+}
+
 TEST_CASE("stats extraction counts facts by model, and the share that was rejected") {
     Ctl ctl;
     for (int number = 0; number < 4; ++number) ctl.schema.memory("x", "semantic");

@@ -187,6 +187,7 @@ struct Rig {
         settings.schema = schema.name();
         settings.host = "test";
         settings.indexed = settings.pauses = true;
+        settings.has_graph = has_graph;
         settings.database = schema.options();
         engine = std::make_unique<work::Engine>(settings, registry, *pool, log);
         engine->start();
@@ -260,7 +261,7 @@ struct Rig {
     ClassifierDouble classifier;
     work::Options options;
     std::string model = "m", rules = "SECRET rules";
-    bool journal = true, llm = true, categorize_configured = false;
+    bool journal = true, llm = true, categorize_configured = false, has_graph = false;
 
     std::unique_ptr<pg::Pool> pool;
     std::unique_ptr<memory::Replies> replies;

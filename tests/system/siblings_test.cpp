@@ -44,3 +44,55 @@ TEST_CASE("two siblings that finish together in two processes end in exactly one
               "select count(distinct source_pid) from $schema.memory_jobs where kind = 'synthesize'") ==
           sources);
 }
+
+TEST_CASE("what a worker of the library lost beside us is repaired once, however many processes look") {
+    constexpr int sources = 60;
+    TestSchema schema;
+    EmbeddingDouble embedder;
+    schema.sql(
+        "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select 'm' || i, 'a', 'o', "
+        "'u', 'x' from generate_series(1, $1::integer) i",
+        pg::Params().add(sources));
+    schema.sql("insert into $schema.graph_triple_staging (source_pid) select pid from $schema.memories");
+    schema.sql(
+        "insert into $schema.memory_jobs (source_pid, kind) select pid, 'extract' from $schema.memories");
+    schema.sql(
+        "insert into $schema.memory_jobs (source_pid, kind, state, claimed_by, claimed_at) select pid, "
+        "'relational_extract', 'claimed', 'library', now() from $schema.memories");
+    // The library's end of a job: it looks while its own row is still there, enqueues when it saw no other,
+    // and deletes afterwards, each by itself.
+    const auto seen = schema.number(
+        "select count(*) from $schema.memory_jobs own where kind = 'relational_extract' and exists (select "
+        "from $schema.memory_jobs j where j.source_pid = own.source_pid and j.id <> own.id and j.kind in "
+        "('extract', 'relational_extract', 'synthesize'))");
+    REQUIRE(seen == sources);
+    const auto process = [&] {
+        return std::make_unique<Memoird>(
+            schema, embedder,
+            Memoird::Options{.settings = {{"worker.unconfigured", "\"complete\""},
+                                          {"graph.url", "\"redis://127.0.0.1:1\""},
+                                          {"database.statement_timeout", "\"2s\""},
+                                          {"worker.lease", "\"4s\""},
+                                          {"lanes.one.kinds", "[\"extract\"]"}}});
+    };
+    std::vector<std::unique_ptr<Memoird>> processes;
+    for (int number = 0; number < 3; ++number) processes.push_back(process());
+    const auto count = [&](const std::string& kind) {
+        return schema.number("select count(*) from $schema.memory_jobs where kind = $1",
+                             pg::Params().add(kind));
+    };
+    REQUIRE(eventually([&] { return count("extract") == 0; }));
+    CHECK(count("synthesize") == 0);
+    schema.sql("delete from $schema.memory_jobs where claimed_by = 'library' and state = 'claimed'");
+    CHECK(count("synthesize") == 0);
+    schema.sql("update $schema.graph_triple_staging set created_at = now() - interval '61 seconds'");
+    REQUIRE(eventually([&] { return count("synthesize") == sources; }));
+    std::size_t repaired = 0;
+    for (const auto& one : processes) {
+        CHECK(one->stop() == 0);
+        repaired += one->events("memoir.fan_in.repaired").size();
+    }
+    CHECK(repaired == sources);
+    CHECK(schema.number("select count(distinct source_pid) from $schema.memory_jobs") == sources);
+    CHECK(schema.number("select count(*) from $schema.memory_jobs") == sources);
+}
