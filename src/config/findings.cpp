@@ -16,7 +16,7 @@ std::string Origin::where() const {
         case Level::file:
             break;
     }
-    const std::string file = printable(name);
+    std::string file = printable(name);
     if (at.line == 0) return file;
     return file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }

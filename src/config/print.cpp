@@ -42,8 +42,9 @@ class Printer {
         }
         out_ += "[" + header + "]\n";
         for (const auto& [text, origin] : lines_) {
-            out_ += text + std::string(text.size() < width ? width - text.size() : 0, ' ') + "  # " + origin +
-                    "\n";
+            out_ += text;
+            out_.append(text.size() < width ? width - text.size() : 0, ' ').append("  # ").append(origin) +=
+                '\n';
         }
         out_ += "\n";
         lines_.clear();

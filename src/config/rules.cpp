@@ -41,7 +41,7 @@ class Rules {
     // Where the operator has to look: the first of these keys that somebody set.
     Origin blame(Paths paths) const {
         for (const char* path : paths) {
-            const Origin origin = draft_.origin(path);
+            Origin origin = draft_.origin(path);
             if (origin.level != Origin::Level::fallback) return origin;
         }
         return {};
@@ -111,7 +111,7 @@ class Rules {
     }
 
     Origin lane_origin(const std::string& name) const {
-        const Origin kinds = draft_.origin("lanes." + name + ".kinds");
+        Origin kinds = draft_.origin("lanes." + name + ".kinds");
         if (kinds.level != Origin::Level::fallback) return kinds;
         const auto found = draft_.named.find("lanes." + name);
         return found == draft_.named.end() ? Origin{} : found->second;

@@ -189,7 +189,7 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
                 ++charged_jobs;
                 return as(FailureType::job, failure);
             case Verdict::outage: {
-                const auto outage = as(FailureType::outage, failure);
+                auto outage = as(FailureType::outage, failure);
                 trip(outage, call.nature, news);
                 return outage;
             }

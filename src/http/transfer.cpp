@@ -130,7 +130,8 @@ void Transfer::set_headers() {
     bool typed = false;
     for (const auto& [name, value] : request_.headers) {
         // "Name;" is libcurl's way to write a header without a value.
-        add(value.empty() ? name + ";" : name + ": " + value);
+        auto line = name;
+        add(value.empty() ? line += ';' : line.append(": ").append(value));
         typed = typed || lower(name) == "content-type";
     }
     // libcurl's own additions: a form's content type, and a pause for "100 Continue" before large bodies.

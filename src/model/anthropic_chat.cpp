@@ -28,7 +28,7 @@ class AnthropicChat : public ChatProvider {
         auto schema = json::parse(request.schema, nullptr, false);
         if (form.json == Json::schema)
             body["output_config"] = {{"format", {{"type", "json_schema"}, {"schema", std::move(schema)}}}};
-        if (form.json == Json::simpler) {
+        else if (form.json == Json::simpler) {
             json tool{{"name", request.schema_name},
                       {"description", "Takes the answer"},
                       {"input_schema", std::move(schema)}};

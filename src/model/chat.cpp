@@ -16,7 +16,6 @@ namespace memoir::model {
 namespace {
 
 using std::chrono::system_clock;
-using telemetry::Field;
 using telemetry::Level;
 
 // No reply within an output budget comes near it; a server that sends more is not answering us.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/failure.hpp"
 #include "model/classifier_embedding.hpp"
@@ -18,7 +19,7 @@ std::string_view choose_category(std::span<const double> scores, double threshol
 }
 
 double softmax_of(std::span<const float> values, std::size_t index) {
-    double most = -INFINITY, sum = 0;
+    double most = -std::numeric_limits<double>::infinity(), sum = 0;
     for (const double value : values) most = std::max(most, value);
     for (const double value : values) sum += std::exp(value - most);
     return std::exp(static_cast<double>(values[index]) - most) / sum;

@@ -28,11 +28,8 @@ std::string_view front_of(std::string_view text) {
 // gets what is left over.
 std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second, std::size_t room) {
     const bool swapped = first > second;
-    auto shorter = std::min(first, second), longer = std::max(first, second);
-    if (shorter > room)
-        longer = shorter;
-    else
-        longer = std::max(shorter, room - shorter);
+    auto shorter = std::min(first, second);
+    auto longer = shorter > room ? shorter : std::max(shorter, room - shorter);
     if (shorter + longer > room) {
         shorter = room / 2;
         longer = shorter + room % 2;

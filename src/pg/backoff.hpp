@@ -13,7 +13,7 @@ inline Milliseconds backoff(int failures, double unit) {
     constexpr int first = 100, most = 5'000;
     const int doublings = std::clamp(failures - 1, 0, 6);  // 100 × 2⁶ is past the cap
     const int whole = std::min(first << doublings, most);
-    return Milliseconds(whole - static_cast<int>(whole / 2 * unit));
+    return Milliseconds(whole - static_cast<int>(whole * 0.5 * unit));
 }
 
 }  // namespace memoir::pg

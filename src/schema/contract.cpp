@@ -97,8 +97,8 @@ constexpr std::string_view statements[]{
     "create index memories_source_pid_idx on $s.memories (source_pid) where source_pid is not null",
     "create index memories_superseded_by_idx on $s.memories (superseded_by) where superseded_by is not null",
     "create index memories_event_at_idx on $s.memories (event_at) where event_at is not null",
-    "create index memories_retirement_reason_idx on $s.memories (retirement_reason) "
-    "where retirement_reason is not null",
+    R"(create index memories_retirement_reason_idx on $s.memories (retirement_reason) where retirement_reason is not
+null)",
     R"(create or replace function $s.update_updated_at_column() returns trigger language plpgsql as $body$
 begin
   new.updated_at = current_timestamp;

@@ -82,10 +82,13 @@ std::vector<std::string> missing_columns(const Inventory& inventory) {
         const auto found = table->second.find(std::string(column.name));
         const std::string name = std::string(column.table) + "." + std::string(column.name);
         if (found == table->second.end())
-            missing.push_back("no column " + name + by);
+            missing.push_back(("no column " + name).append(by));
         else if (!fits(found->second, column.type))
-            missing.push_back("column " + name + " is " + found->second + " instead of " +
-                              std::string(column.type));
+            missing.push_back(("column " + name)
+                                  .append(" is ")
+                                  .append(found->second)
+                                  .append(" instead of ")
+                                  .append(std::string(column.type)));
     }
     return missing;
 }

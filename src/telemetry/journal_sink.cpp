@@ -91,7 +91,7 @@ JournalSink::JournalSink(std::string identifier, std::string path)
     if (path_.size() >= sizeof(sockaddr_un::sun_path))
         throw std::system_error(ENAMETOOLONG, std::generic_category(), "journal socket");
     if (socket_ < 0) throw std::system_error(errno, std::generic_category(), "journal socket");
-    const timeval limit{0, slice_ms * 1000};
+    const timeval limit{0, slice_ms * 1000L};
     setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
