@@ -1,0 +1,42 @@
+# What belongs where on a machine: the common ground of an installation from source and of packages.
+#   cmake --install build/release --component memoird         programs, units, configuration
+#   cmake --install build/release --component local-models    what scripts/fetch-models fetched
+include(GNUInstallDirs)
+set(MEMOIRD_UNITDIR lib/systemd/system CACHE STRING "Folder of the units; a package may name another")
+# Where the default configuration looks for models, whatever the prefix.
+set(MEMOIRD_MODELDIR /usr/share/memoird/models CACHE PATH "Folder of the embedding models")
+
+install(TARGETS memoird memoirctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT memoird)
+
+# The units name the program by its full path, which is the prefix's.
+foreach(unit memoird.service memoird@.service)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/systemd/${unit})
+  file(READ ${CMAKE_SOURCE_DIR}/systemd/${unit} text)
+  string(REPLACE "=/usr/bin/memoird " "=${CMAKE_INSTALL_FULL_BINDIR}/memoird " text "${text}")
+  file(WRITE ${CMAKE_BINARY_DIR}/systemd/${unit} "${text}")
+  install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION ${MEMOIRD_UNITDIR} COMPONENT memoird)
+endforeach()
+install(FILES systemd/memoird.sysusers DESTINATION lib/sysusers.d RENAME memoird.conf COMPONENT memoird)
+install(FILES systemd/memoird.tmpfiles DESTINATION lib/tmpfiles.d RENAME memoird.conf COMPONENT memoird)
+install(FILES packaging/memoird.catalog DESTINATION lib/systemd/catalog COMPONENT memoird)
+install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT memoird)
+
+# An operator's configuration is never overwritten: a second installation leaves it as it is.
+install(CODE "
+  set(file \"\$ENV{DESTDIR}/etc/memoird/memoird.toml\")
+  if(EXISTS \"\${file}\")
+    message(STATUS \"Kept: \${file}\")
+  else()
+    file(INSTALL \"${CMAKE_SOURCE_DIR}/config/memoird.toml\" DESTINATION /etc/memoird)
+  endif()" COMPONENT memoird)
+
+# The private library and the model, with their licences. EXCLUDE_FROM_ALL: they may not have been fetched.
+set(fetched ${CMAKE_SOURCE_DIR}/build)
+install(PROGRAMS ${fetched}/onnxruntime/lib/libonnxruntime.so DESTINATION ${MEMOIRD_PRIVATE_LIBDIR}
+  COMPONENT local-models EXCLUDE_FROM_ALL)
+install(FILES ${fetched}/onnxruntime/LICENSE ${fetched}/onnxruntime/ThirdPartyNotices.txt
+  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/memoird-local-models/onnxruntime
+  COMPONENT local-models EXCLUDE_FROM_ALL)
+set(bge ${fetched}/models/bge-small-en-v1.5)
+install(FILES ${bge}/model.onnx ${bge}/tokenizer.json ${bge}/LICENSE
+  DESTINATION ${MEMOIRD_MODELDIR}/bge-small-en-v1.5 COMPONENT local-models EXCLUDE_FROM_ALL)
