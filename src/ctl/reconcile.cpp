@@ -1,5 +1,6 @@
 #include "memory/reconcile.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -37,6 +38,9 @@ std::int64_t remove_orphans(Context& context, bool dry_run) {
                 gone.push_back(std::move(pid));
         },
         {});
+    // A memory may have had several points, in several pages.
+    std::sort(gone.begin(), gone.end());
+    gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
     if (!dry_run)
         for (std::size_t at = 0; at < gone.size(); at += batch)
             context.index().remove(

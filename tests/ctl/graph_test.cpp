@@ -7,6 +7,7 @@
 #include "support/falkordb.hpp"
 #include "support/postgres.hpp"
 #include "support/process.hpp"
+#include "support/qdrant_double.hpp"
 #include "support/recording_log.hpp"
 
 using namespace memoir;
@@ -119,6 +120,27 @@ TEST_CASE("reconcile removes vectors whose memory is retired, and a dry run only
     CHECK(ctl.answer({"reconcile", "--orphans", "--dry-run"})["orphans"] == 1);
     CHECK(ctl.answer({"reconcile", "--orphans"})["orphans"] == 1);
     CHECK(ctl.schema.value("select string_agg(pid, ' ') from $schema.memoird_vectors") == kept);
+}
+
+TEST_CASE("reconcile removes Qdrant's points whose memory is gone or retired, under whatever id they are") {
+    auto& qdrant = test::QdrantDouble::shared();
+    Ctl ctl;
+    ctl.settings = {"vector.backend=qdrant", "vector.url=" + qdrant.url(), "embedding.dimension=4"};
+    const auto kept = ctl.schema.memory("a"), retired = ctl.schema.memory("b");
+    ctl.schema.sql("update $schema.memories set retirement_reason = 'stale' where pid = $1",
+                   pg::Params().add(retired));
+    qdrant.request("PUT", "/collections/memoir_memories",
+                   {{"vectors", {{"size", 4}, {"distance", "Cosine"}}}});
+    auto points = json::array();
+    for (const auto& pid : {kept, retired, std::string("forgotten"), std::string("forgotten")})
+        points.push_back({{"id", points.size() + 1}, {"vector", {1, 0, 0, 0}}, {"payload", {{"pid", pid}}}});
+    qdrant.request("PUT", "/collections/memoir_memories/points?wait=true", {{"points", points}});
+    CHECK(ctl.answer({"reconcile", "--orphans", "--dry-run"})["orphans"] == 2);
+    CHECK(qdrant.points().size() == 4);
+    CHECK(ctl.answer({"reconcile", "--orphans"})["orphans"] == 2);
+    REQUIRE(qdrant.points().size() == 1);
+    CHECK(qdrant.points()[0]["payload"]["pid"] == kept);
+    CHECK(ctl.answer({"reconcile", "--orphans"})["orphans"] == 0);
 }
 
 TEST_CASE("reconcile --rebuild-graph enqueues the scope's memories, newest first") {
