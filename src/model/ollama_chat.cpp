@@ -134,7 +134,7 @@ class OllamaChat : public ChatProvider {
 
     Failure failure(const http::Response& response, std::chrono::system_clock::time_point now) const {
         const auto error = read_error(response);
-        if (response.status == 400 && exceeds_context(error)) return too_long();
+        if (response.status == 413 || (response.status == 400 && exceeds_context(error))) return too_long();
         if (response.status == 400 && error.says("does not support chat")) {
             Failure blocked(FailureType::blocked, "HTTP 400: the model is none for chat");
             blocked.hint = "choose a chat model in " + options_.role + ".model";
