@@ -5,6 +5,7 @@
 #include "base/failure.hpp"
 #include "ctl/table.hpp"
 #include "endpoint/endpoint.hpp"
+#include "graph/graph.hpp"
 #include "model/embedder.hpp"
 #include "vector/index.hpp"
 
@@ -69,10 +70,18 @@ Backend look_at_embedding(Context& context) {
     return backend;
 }
 
+Backend look_at_graph(Context& context) {
+    Backend backend{"graph", "FalkorDB at " + shown_url(context.config().graph->url), false, {}, {}};
+    look(backend, [&] { return &context.graph().client().endpoint(); });
+    return backend;
+}
+
 }  // namespace
 
 std::vector<Backend> look_at_backends(Context& context) {
-    return {look_at_vector(context), look_at_embedding(context)};
+    std::vector<Backend> backends{look_at_vector(context), look_at_embedding(context)};
+    if (context.config().graph) backends.push_back(look_at_graph(context));
+    return backends;
 }
 
 }  // namespace memoir::ctl

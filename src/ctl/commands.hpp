@@ -20,6 +20,7 @@ Command pause_command();
 Command resume_command();
 Command remember_command();
 Command search_command();
+Command doctor_command();
 Command reconcile_command();
 Command graph_show_command();
 Command stats_extraction_command();

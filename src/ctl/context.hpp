@@ -48,6 +48,7 @@ class Context {
     graph::Graph& graph();  // throws StartError without [graph]
     // What of ours the schema has, read once. No privilege is needed, and none is tested.
     const schema::Additions& additions();
+    http::Client& http() { return client(); }
 
     bool json() const { return json_; }
     // With --json `document`, else what `text` writes.

@@ -219,9 +219,9 @@ std::vector<Line> Graph::lines(const memory::Scope& scope, std::vector<Line> ask
     return asked;
 }
 
-void Graph::write(const memory::Scope& scope, const Addition& addition, std::stop_token stop) {
-    std::vector<Command> commands;
-    if (!addition.nodes.empty()) commands.push_back(merge_nodes(scope, addition));
+std::vector<Command> commands(const memory::Scope& scope, const Addition& addition) {
+    std::vector<Command> list;
+    if (!addition.nodes.empty()) list.push_back(merge_nodes(scope, addition));
     std::map<std::string, std::vector<const Relation*>> by_type;
     std::set<std::array<std::string, 3>> seen;
     for (const auto& relation : addition.relations) {
@@ -229,9 +229,14 @@ void Graph::write(const memory::Scope& scope, const Addition& addition, std::sto
         if (seen.insert({relation.subject, type, relation.object}).second) by_type[type].push_back(&relation);
     }
     for (const auto& [type, relations] : by_type)
-        commands.push_back(merge_edges(scope, addition, type, relations));
-    for (const auto& line : addition.lines) rewrite(scope, line, commands);
-    if (!commands.empty()) client_.query(Nature::write, commands, std::move(stop));
+        list.push_back(merge_edges(scope, addition, type, relations));
+    for (const auto& line : addition.lines) rewrite(scope, line, list);
+    return list;
+}
+
+void Graph::write(const memory::Scope& scope, const Addition& addition, std::stop_token stop) {
+    const auto list = commands(scope, addition);
+    if (!list.empty()) client_.query(Nature::write, list, std::move(stop));
 }
 
 void Graph::forget(const memory::Scope& scope, const std::string& pid, std::stop_token stop) {

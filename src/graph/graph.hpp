@@ -79,6 +79,10 @@ class Graph {
     Client& client_;
 };
 
+// The queries of write(), in their order: a job that ends between any two of them leaves what the next run of
+// it completes. Pure.
+std::vector<Command> commands(const memory::Scope& scope, const Addition& addition);
+
 // "2026-11-23T07:00:57.435669+00:00": the only form in which times are compared. `utc` is
 // "2026-11-23T07:00:57.435669" with six digits; of them none, three or six stay, as many as it needs.
 std::string timestamp(std::string utc);

@@ -222,34 +222,54 @@ TEST_CASE("a graph that is away costs time and no attempt, and goes on when it i
 
 TEST_CASE("a job cut off between any two queries of the graph leaves the same graph when it is done again") {
     if (!FalkorDb::available()) return;
-    GraphRig rig;
-    const auto acme = rig.source("2026-01-01 00:00:00+00", {{"Ann", "works at", "ACME", 1}});
-    const auto bolt =
-        rig.source("2026-03-01 00:00:00+00", {{"Ann", "works at", "Bolt", 1}, {"Ann", "knows", "Bob", 1}});
-    const auto early = rig.source("2025-01-01 00:00:00+00", {{"Ann", "works at", "ACME", 1}});
-    rig.start();
-    // The same writes, one query at a time, each prefix of them once: then the whole job.
-    graph::Client client(rig.graph_options, rig.log);
-    graph::Graph graph(client);
-    rig.synthesize({acme});
     const memory::Scope scope{"a", "o", "u"};
-    const auto addition = [&] {
-        graph::Addition made{bolt, "2026-03-01T00:00:00+00:00", {{"Bolt", {1}}, {"Bob", {1}}}, {}, {}};
-        auto lines = graph.lines(scope, {{"Ann", "WORKS_AT", {}}}, {});
-        auto statements = graph::statements_of(lines[0].edges);
-        statements.push_back({"2026-03-01T00:00:00+00:00", "Bolt", bolt, 1, "works at"});
-        made.lines.push_back({lines[0], {"Ann", "WORKS_AT", graph::timeline(statements)}});
-        return made;
+    const std::string acme_at = "2026-01-01T00:00:00+00:00", bolt_at = "2026-03-01T00:00:00+00:00",
+                      again_at = "2026-05-01T00:00:00+00:00";
+    const auto said = [](const std::string& at, const std::string& object) {
+        return graph::Statement{at, object, "pid of " + at, 1, "works at"};
     };
-    auto nodes_only = addition();
-    nodes_only.lines.clear();
-    graph.write(scope, nodes_only, {});
-    graph.write(scope, addition(), {});
-    rig.synthesize({bolt, early});
-    CHECK(rig.edges() ==
-          "Ann KNOWS Bob [2026-03-01,) 1\n"
-          "Ann WORKS_AT ACME [2025-01-01,2026-03-01) 2\n"
-          "Ann WORKS_AT Bolt [2026-03-01,) 1\n");
+    // A fresh graph of one name after the other, cut after `cut` queries of the second job, then finished.
+    const auto drawn_with = [&](GraphRig& rig, std::size_t cut, std::size_t& count) {
+        auto options = rig.graph_options;
+        options.name = "cut" + std::to_string(cut);
+        graph::Client client(options, rig.log);
+        graph::Graph graph(client);
+        const auto job = [&](const std::string& at, const std::string& object, std::size_t most) {
+            graph::Addition made{"pid of " + at, at, {{"Ann", {1}}, {object, {1}}, {"Bob", {1}}}, {}, {}};
+            made.relations = {{"Ann", "Bob", "knows", 1}, {"Bob", "Ann", "likes", 1}};
+            for (auto& before : graph.lines(scope, {{"Ann", "WORKS_AT", {}}}, {})) {
+                auto statements = graph::statements_of(before.edges);
+                statements.push_back(said(at, object));
+                graph::Line after{"Ann", "WORKS_AT", graph::timeline(std::move(statements))};
+                made.lines.push_back({std::move(before), std::move(after)});
+            }
+            const auto list = graph::commands(scope, made);
+            for (std::size_t at_query = 0; at_query < std::min(most, list.size()); ++at_query)
+                client.query(endpoint::Nature::write, std::span(&list[at_query], 1), {});
+            return list.size();
+        };
+        job(again_at, "ACME", 100);
+        job(bolt_at, "Bolt", 100);
+        // The older statement joins the later one into an edge that begins earlier, is split by the middle
+        // one.
+        count = job(acme_at, "Bolt", cut);
+        job(acme_at, "Bolt", 100);
+        std::string text;
+        for (const auto& edge : graph.shown_edges(scope, {}))
+            text += edge.subject + " " + edge.type + " " + edge.object + " " + edge.valid_from + " " +
+                    edge.valid_to.value_or("") + " " + std::to_string(edge.memory_pids.size()) + "\n";
+        return text;
+    };
+    GraphRig rig;
+    std::size_t count = 1;
+    const auto whole = drawn_with(rig, 100, count);
+    CHECK(whole.find("Ann WORKS_AT Bolt " + acme_at + " " + again_at + " 2") != std::string::npos);
+    REQUIRE(count == 5);
+    for (std::size_t cut = 0; cut < count; ++cut) {
+        CAPTURE(cut);
+        std::size_t ignored = 0;
+        CHECK(drawn_with(rig, cut, ignored) == whole);
+    }
 }
 
 TEST_CASE("what the graph holds of a memory that was forgotten meanwhile is taken out again") {

@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <filesystem>
+
+#include "base/failure.hpp"
+#include "ctl/backends.hpp"
+#include "ctl/doctor.hpp"
+#include "ctl/table.hpp"
+#include "endpoint/endpoint.hpp"
+#include "graph/graph.hpp"
+#include "http/client.hpp"
+#include "model/chat.hpp"
+#include "model/embedder.hpp"
+#include "model/onnx_runtime.hpp"
+
+namespace memoir::ctl {
+namespace {
+
+using Verdict = Finding::Verdict;
+
+bool serves(const Context& context, const std::string& kind) {
+    return std::ranges::any_of(context.config().worker.lanes, [&](const auto& lane) {
+        return std::ranges::find(lane.kinds, kind) != lane.kinds.end();
+    });
+}
+
+void need_files(const std::string& folder, std::initializer_list<const char*> files,
+                const std::string& setting) {
+    for (const char* file : files) {
+        std::error_code ignored;
+        if (!std::filesystem::is_regular_file(std::filesystem::path(folder) / file, ignored))
+            throw StartError("there is no " + std::string(file) + " in " + folder,
+                             "install memoird-local-models, or set " + setting);
+    }
+}
+
+// One synthetic request, as a breaker's canary sends it.
+void need(endpoint::Endpoint& endpoint) {
+    if (endpoint.probe_if_due({}, true)) return;
+    const auto seen = endpoint.snapshot();
+    Failure failure(seen.why, seen.reason);
+    failure.hint = seen.hint;
+    throw failure;
+}
+
+Finding chat(Context& context, const std::string& role, const std::optional<model::ChatOptions>& options,
+             const std::string& kind) {
+    return examined(role, [&](Finding& finding) {
+        if (!options) {
+            finding.detail = "not configured: " + kind + " jobs are left alone here";
+            return;
+        }
+        finding.detail = options->provider + " " + model::chat_model(*options) + " at " +
+                         shown_url(model::chat_url(*options));
+        need(model::make_chat(*options, role, context.http(), context.log())->endpoint());
+        finding.detail += " answers";
+    });
+}
+
+bool has_graph_module(const graph::Value& value, std::int64_t& version) {
+    const auto* list = std::get_if<graph::List>(&value);
+    if (!list) return false;
+    for (std::size_t at = 0; at < list->size(); ++at) {
+        if (has_graph_module((*list)[at], version)) return true;
+        if ((*list)[at].text() != "graph") continue;
+        // [name, graph, ver, 41603, …]
+        for (std::size_t next = at + 1; next + 1 < list->size(); ++next)
+            if ((*list)[next].text() == "ver")
+                if (const auto* number = std::get_if<std::int64_t>(&(*list)[next + 1])) version = *number;
+        return true;
+    }
+    return false;
+}
+
+void look_at_graph(Context& context, Findings& findings) {
+    if (!context.config().graph) {
+        findings.push_back({"graph", Verdict::good, "not configured", ""});
+        return;
+    }
+    findings.push_back(examined("graph", [&](Finding& finding) {
+        const std::vector<std::string> ping{"PING"};
+        context.graph().client().command(ping, {});
+        finding.detail = shown_url(context.config().graph->url) + " answers";
+    }));
+    if (findings.back().verdict != Verdict::good) return;
+    findings.push_back(examined("graph: FalkorDB module", [&](Finding& finding) {
+        const std::vector<std::string> question{"MODULE", "LIST"};
+        std::int64_t version = 0;
+        if (!has_graph_module(context.graph().client().command(question, {}), version))
+            throw StartError("the server has no FalkorDB module",
+                             "graph.url has to name a Redis server that loads falkordb.so");
+        finding.detail = "version " + std::to_string(version / 10'000) + "." +
+                         std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+    }));
+    if (findings.back().verdict != Verdict::good) return;
+    findings.push_back(examined("graph: takes writes", [&](Finding&) {
+        // Into a graph of its own, which goes again.
+        auto& client = context.graph().client();
+        const std::string scratch = "memoird_doctor";
+        client.command(std::vector<std::string>{"GRAPH.QUERY", scratch, "CREATE (:Check)"}, {});
+        client.command(std::vector<std::string>{"GRAPH.DELETE", scratch}, {});
+    }));
+}
+
+}  // namespace
+
+void look_at_models(Context& context, Findings& findings) {
+    const auto& config = context.config();
+    const bool local =
+        config.embedding.provider == "onnx" || (config.classifier && config.classifier->provider == "onnx");
+    if (local)
+        findings.push_back(examined("ONNX Runtime", [&](Finding& finding) {
+            finding.detail = "version " + model::OnnxRuntime::open(config.onnx)->version();
+        }));
+    if (config.embedding.provider == "onnx")
+        findings.push_back(examined("embedding model", [&](Finding& finding) {
+            need_files(config.embedding.model_dir, {"model.onnx", "tokenizer.json"}, "embedding.model_dir");
+            finding.detail = config.embedding.model_dir;
+        }));
+    else
+        findings.push_back(examined("embedding", [&](Finding& finding) {
+            finding.detail = config.embedding.provider + " " + config.embedding.model;
+            if (auto* endpoint = context.embedder().endpoint()) need(*endpoint);
+        }));
+    if (config.classifier && config.classifier->provider == "onnx")
+        findings.push_back(examined("classifier model", [&](Finding& finding) {
+            need_files(config.classifier->model_dir, {"model.onnx", "spm.model"}, "classifier.model_dir");
+            finding.detail = config.classifier->model_dir;
+        }));
+    if (serves(context, "extract"))
+        findings.push_back(chat(context, "extraction", config.extraction, "extract"));
+    if (serves(context, "relational_extract") && config.graph)
+        findings.push_back(chat(context, "relational", config.relational, "relational_extract"));
+}
+
+void look_at_stores(Context& context, Findings& findings) {
+    findings.push_back(examined("vector index", [&](Finding& finding) {
+        for (const auto& backend : look_at_backends(context)) {
+            if (backend.role != "vector") continue;
+            finding.verdict = backend.usable ? Verdict::good : Verdict::unavailable;
+            finding.detail = backend.what + (backend.detail.empty() ? "" : ": " + backend.detail);
+            finding.hint = backend.hint;
+        }
+    }));
+    look_at_graph(context, findings);
+}
+
+}  // namespace memoir::ctl
