@@ -41,7 +41,7 @@ struct Doctor {
     Seen look(const std::string& check) {
         const auto finished = run(true);
         INFO(finished.errors);
-        Seen seen{{}, finished.code};
+        Seen seen{json::object(), finished.code};
         const auto answer = json::parse(finished.output);
         for (const auto& finding : answer["checks"])
             if (finding["check"] == check) seen.finding = finding;
