@@ -22,7 +22,7 @@ class Entities {
     std::size_t size() const { return names_.size(); }
 
   private:
-    const std::size_t dimension_;
+    std::size_t dimension_;
     std::vector<std::string> names_;
     std::vector<std::vector<float>> embeddings_;
 };
