@@ -8,13 +8,6 @@ namespace memoir::graph {
 namespace {
 // More than that many loops are never inside the graph for long.
 constexpr std::size_t most_idle = 8;
-
-const Options& checked(const Options& options) {
-    if (options.url.starts_with("rediss:"))
-        throw StartError("graph.url asks for TLS, which the Redis client library here does not have",
-                         "use redis:// on a trusted network, or through a TLS tunnel on this host");
-    return options;
-}
 }  // namespace
 
 template <typename Work>
@@ -47,7 +40,7 @@ auto Client::with_connection(const std::stop_token& stop, Work&& work) {
 }
 
 Client::Client(Options options, telemetry::Log& log)
-    : options_(checked(options)),
+    : options_(std::move(options)),
       endpoint_(
           {"graph", 0, "graph.url, graph.user, graph.password_file"},
           [this](endpoint::Nature, std::stop_token stop) {
@@ -56,7 +49,9 @@ Client::Client(Options options, telemetry::Log& log)
                   return connection.query(options_.name, std::span(&one, 1), stop);
               });
           },
-          log) {}
+          log) {
+    check_url(options_);
+}
 
 std::unique_ptr<Connection> Client::take_idle() {
     std::lock_guard lock(mutex_);

@@ -31,9 +31,6 @@ struct Address {
 
 Address address_of(const Options& options) {
     if (options.url.starts_with("unix:")) return {options.url.substr(5), {}, {}};
-    if (options.url.starts_with("rediss:"))
-        throw StartError("graph.url asks for TLS, which the Redis client library here does not have",
-                         "use redis:// on a trusted network, or a TLS tunnel (stunnel) on this host");
     const auto parsed = http::parse_url("http" + options.url.substr(options.url.find("://")));
     if (!parsed) throw StartError("graph.url is no URL of a FalkorDB", "write redis://HOST:PORT");
     // The parser's default port is HTTP's; a Redis has its own.
@@ -129,6 +126,12 @@ const ServerError* error_in(const Value& value) {
 }
 
 }  // namespace
+
+void check_url(const Options& options) {
+    if (options.url.starts_with("rediss:"))
+        throw StartError("graph.url asks for TLS, which the Redis client library here does not have",
+                         "use redis:// on a trusted network, or through a TLS tunnel on this host");
+}
 
 Failure to_failure(const ServerError& error) {
     constexpr std::array away{"LOADING",    "BUSY",        "OOM",      "READONLY",

@@ -65,6 +65,9 @@ class Connection {
     pg::Waiter waiter_;
 };
 
+// Throws StartError for a URL that can never work: rediss:// with a client library that has no TLS.
+void check_url(const Options& options);
+
 // Pure: what an error of the server means.
 Failure to_failure(const ServerError& error);
 

@@ -1,6 +1,6 @@
 #include "stages/extract.hpp"
 
-#include "work/pg_failure.hpp"
+#include "stages/each_member.hpp"
 
 namespace memoir::stages {
 
@@ -61,19 +61,9 @@ void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const 
 }
 
 work::Result Extract::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {
-    work::Result result;
-    result.failures.resize(claims.size());
     auto effects = std::make_unique<Store>(*this, claims.size());
-    for (std::size_t member = 0; member < claims.size(); ++member) {
-        try {
-            one(claims[member], member, *effects, stop);
-        } catch (const Failure& failure) {
-            result.failures[member] = failure;
-        } catch (const pg::Error& error) {
-            if (work::passes_by_itself(error)) throw;
-            result.failures[member] = work::to_failure(error);
-        }
-    }
+    auto result = each_member(
+        claims, [&](work::Claim& claim, std::size_t member) { one(claim, member, *effects, stop); });
     result.effects = std::move(effects);
     return result;
 }

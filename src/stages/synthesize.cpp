@@ -7,8 +7,8 @@
 #include "extraction/text.hpp"
 #include "graph/cypher.hpp"
 #include "queue/fan_in.hpp"
+#include "stages/each_member.hpp"
 #include "vector/similarity.hpp"
-#include "work/pg_failure.hpp"
 
 namespace memoir::stages {
 
@@ -104,21 +104,9 @@ Synthesize::Synthesize(graph::Graph& graph, model::Embedder& embedder, pg::Pool&
       scopes_(std::max(1, pool.size() / 4)) {}
 
 work::Result Synthesize::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {
-    work::Result result;
-    result.failures.resize(claims.size());
     auto effects = std::make_unique<Clear>(*this, claims.size());
-    for (std::size_t member = 0; member < claims.size(); ++member) {
-        try {
-            one(claims[member], member, *effects, stop);
-        } catch (const Failure& failure) {
-            result.failures[member] = failure;
-        } catch (const pg::Error& error) {
-            if (work::passes_by_itself(error))
-                result.failures[member] = Failure(FailureType::cancelled, error.what());
-            else
-                result.failures[member] = work::to_failure(error);
-        }
-    }
+    auto result = each_member(
+        claims, [&](work::Claim& claim, std::size_t member) { one(claim, member, *effects, stop); });
     result.effects = std::move(effects);
     return result;
 }
