@@ -20,9 +20,9 @@ std::vector<Edge> timeline(std::vector<Statement> statements) {
         return std::tie(a.at, a.object, a.pid, a.relation, a.confidence) <
                std::tie(b.at, b.object, b.pid, b.relation, b.confidence);
     });
-    const auto repeated = std::ranges::unique(
-        statements, [&](const Statement& a, const Statement& b) { return key(a) == key(b); });
-    statements.erase(repeated.begin(), repeated.end());
+    statements.erase(std::unique(statements.begin(), statements.end(),
+                                 [&](const Statement& a, const Statement& b) { return key(a) == key(b); }),
+                     statements.end());
 
     std::vector<Edge> edges;
     for (auto& statement : statements) {

@@ -20,10 +20,10 @@ class RelationalExtract::Store : public work::Effects {
     void apply(pg::Transaction& transaction, work::Members members) override {
         for (const auto member : members) {
             if (!members_[member]) continue;
-            const auto& [source, paid, fields] = *members_[member];
-            if (!stage_.extractor_.same(transaction, source)) throw work::Changed({member});
-            stage_.extractor_.settle(transaction, paid.key, [&] {
-                memory::stage(transaction, stage_.schema_, source.pid, paid.triples);
+            const auto& said = *members_[member];
+            if (!stage_.extractor_.same(transaction, said.source)) throw work::Changed({member});
+            stage_.extractor_.settle(transaction, said.paid.key, [&] {
+                memory::stage(transaction, stage_.schema_, said.source.pid, said.paid.triples);
             });
         }
     }

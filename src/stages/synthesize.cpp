@@ -210,15 +210,16 @@ graph::Addition Synthesize::addition(const Source& source, const std::vector<ext
         addition.nodes.push_back({name, vector});
     };
     for (const auto& triple : triples) {
-        // Both before either is added: a new subject is no candidate for its own object.
-        const auto subject = entities.resolve(triple.subject, vectors.at(triple.subject));
-        const auto object = entities.resolve(triple.object, vectors.at(triple.object));
+        // Both before either is added: a new subject is no candidate for its own object. Copies, for adding
+        // moves the names.
+        std::string subject = entities.resolve(triple.subject, vectors.at(triple.subject));
+        std::string object = entities.resolve(triple.object, vectors.at(triple.object));
         if (subject == object) continue;
         use(subject, triple.subject);
         use(object, triple.object);
         auto& list =
             graph::is_single_valued(graph::relation_type(triple.relation)) ? single : addition.relations;
-        list.push_back({subject, object, triple.relation, triple.confidence});
+        list.push_back({std::move(subject), std::move(object), triple.relation, triple.confidence});
     }
     std::vector<graph::Line> lines;
     for (const auto& relation : single) {
