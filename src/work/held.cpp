@@ -61,7 +61,7 @@ std::vector<std::int64_t> Held::to_renew(TimePoint now) const {
     std::lock_guard lock(mutex_);
     std::vector<std::int64_t> ids;
     for (const auto& [id, entry] : entries_)
-        if (!entry.lost && (entry.settling || entry.run->deadline(now) > now)) ids.push_back(id);
+        if (entry.settling || entry.run->deadline(now) > now) ids.push_back(id);
     return ids;
 }
 
@@ -83,7 +83,10 @@ std::vector<queue::Fence> Held::reconcile(std::span<const std::int64_t> asked,
         auto& entry = found->second;
         const auto row = shown.find(id);
         if (row != shown.end() && row->second->claimed_by == entry.fence.claimed_by) {
+            // Taken for lost in an outage, and still ours: its loop is about to hand it back, and waits for
+            // the database, too. Until it has, nobody else may call us dead for it.
             entry.renewed = sent;
+            entry.lost = false;
         } else if (!entry.settling && !entry.lost) {
             entry.lost = true;
             lost.push_back(id);

@@ -73,7 +73,8 @@ class Held {
     void settling(std::span<const std::int64_t> ids, bool value);
     bool lost(std::int64_t id) const;
 
-    // For the heartbeat. Runs past their deadline are not renewed.
+    // For the heartbeat: what is taken for lost, too, for the statement is fenced. Runs past their deadline
+    // are not renewed.
     std::vector<std::int64_t> to_renew(TimePoint now) const;
     // After a read of all rows of this process that was sent at `sent` with `asked` held before: confirms
     // what it shows, marks as lost (and cancels, when nothing of the run is left) what it does not show, and

@@ -163,3 +163,23 @@ TEST_CASE("a deadline stands still while its run waits for a limiter, and moves 
     CHECK(run.deadline(start + Milliseconds(9'000)) == start + Milliseconds(8'000));
     CHECK(run.step_began(start + Milliseconds(9'000)) == start + Milliseconds(7'000));
 }
+
+TEST_CASE("what an outage made us take for lost is renewed while its loop still has to hand it back") {
+    Held held;
+    auto run = new_run();
+    Claim claim(job(1), run, held, start);
+    CHECK(held.cancel_unrenewed(start + Milliseconds(50'000), Milliseconds(50'000)) == 1);
+    CHECK(run->cause() == Cause::lost);
+    REQUIRE(held.to_renew(start) == std::vector<std::int64_t>{1});
+    std::vector<std::int64_t> lost;
+    const std::vector<queue::Fence> read{{1, "memoird/h:1:n/embed.0.1"}};
+    const std::vector<std::int64_t> asked{1};
+    CHECK(held.reconcile(asked, read, start + Milliseconds(51'000), lost).empty());
+    CHECK(lost.empty());
+    CHECK_FALSE(held.lost(1));
+    // Not ours any more after all: said once, however often it is asked for.
+    CHECK(held.reconcile(asked, {}, start + Milliseconds(52'000), lost).empty());
+    CHECK(lost == asked);
+    CHECK(held.reconcile(held.to_renew(start), {}, start + Milliseconds(53'000), lost).empty());
+    CHECK(lost == asked);
+}
