@@ -14,6 +14,7 @@
 #include "queue/hosts.hpp"
 #include "queue/probe.hpp"
 #include "service/signals.hpp"
+#include "work/keeper.hpp"
 #include "work/retry.hpp"
 
 namespace memoir::app {
@@ -140,6 +141,8 @@ pg::ConnectOptions Daemon::connect_options(const char* name) const {
     options.conninfo = config_.database.url.reveal();
     options.application_name = name;
     options.statement_timeout = config_.database.statement_timeout;
+    // As the keeper: loops that come back later than it cannot settle or adopt what its peers see overdue.
+    options.longest_backoff = work::Keeper::longest_reconnect(config_.worker.lease);
     return options;
 }
 

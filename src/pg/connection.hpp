@@ -35,6 +35,7 @@ struct ConnectOptions {
     std::string application_name = "memoird";
     Milliseconds connect_timeout{10'000};    // name resolution, TCP, TLS and authentication together
     Milliseconds statement_timeout{30'000};  // client side, per round trip
+    Milliseconds longest_backoff{5'000};     // between a pool's connects in an outage
     Resolver* resolver = nullptr;            // null: the shared one
 };
 

@@ -135,7 +135,7 @@ std::unique_ptr<Connection> Pool::State::connect(std::unique_lock<std::mutex>& l
         failures = 0;
     } else if (!gave_up) {
         ++failures;
-        next_try = Steady::now() + backoff(failures, random_unit());
+        next_try = Steady::now() + backoff(failures, random_unit(), options.longest_backoff);
         last_failure = failure;
     }
     changed.notify_all();

@@ -68,6 +68,7 @@ TEST_CASE("the wait after failed connects doubles up to five seconds, less up to
         CHECK(pg::backoff(n, 0.5) < pg::backoff(n, 0.0));
     }
     CHECK(pg::backoff(1'000'000, 0.0) == Milliseconds(5'000));
+    CHECK(pg::backoff(10, 0.0, Milliseconds(350)) == Milliseconds(350));
 }
 
 TEST_CASE("a pool opens on demand and gives the last returned connection first") {
