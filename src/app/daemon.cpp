@@ -216,10 +216,8 @@ void Daemon::start(const schema::Additions& additions) {
     if (!with_database([&] { backends_->prepare(stop_.get_token()); }) || stopping()) return;
 
     work::EngineSettings settings;
-    settings.options = config_.worker;
     settings.schema = config_.database.schema;
     settings.host = config_.worker.host;
-    settings.has_graph = config_.graph || config_.worker.leave_graph_absent;
     settings.indexed = additions.pending_index;
     settings.pauses = additions.pauses;
     settings.database = connect_options("memoird keeper");
@@ -229,8 +227,10 @@ void Daemon::start(const schema::Additions& additions) {
     settings.database.connect_timeout = settings.database.statement_timeout;
     if (has_hosts_) settings.heartbeat_extra = [this](const std::string& nonce) { return host_row(nonce); };
     settings.tick = [this] { observation_.tick(*pool_, config_.database.schema); };
-    engine_ = std::make_unique<work::Engine>(std::move(settings), backends_->registry(), *pool_, log_,
-                                             observation_.observer());
+    engine_ = std::make_unique<work::Engine>(
+        std::move(settings),
+        work::Plan{config_.worker, backends_->registry(), config_.graph || config_.worker.leave_graph_absent},
+        *pool_, log_, observation_.observer());
     observation_.watch(*engine_, *backends_, *pool_);
     for (auto* endpoint : backends_->endpoints()) endpoint->on_change([this] { engine_->poke(); });
     engine_->start();

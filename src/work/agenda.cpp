@@ -1,18 +1,26 @@
 #include "work/agenda.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace memoir::work {
 
-Agenda::Agenda(const std::vector<LaneOptions>& lanes) {
+void Agenda::follow(const std::vector<LaneOptions>& lanes) {
+    const auto before = std::exchange(kinds_, {});
+    lanes_.clear();
     for (const auto& lane : lanes) {
         lanes_[lane.name] = lane.kinds;
         for (const auto& name : lane.kinds) {
-            Kind kind;
+            auto& kind = kinds_[name];
+            if (const auto known = before.find(name); known != before.end())
+                kind = known->second;
+            else
+                kind.generation = ++generations_;
             kind.lane = lane.name;
             kind.batch = lane.batch;
             kind.loops = lane.loops;
-            kinds_[name] = kind;
+            if (kind.tokens == 0) kind.woken = true;
+            kind.tokens = std::clamp(kind.tokens, 1, kind.loops);
         }
     }
 }
@@ -27,13 +35,16 @@ bool Agenda::ready(const std::string& name, const Kind& kind, const Gate& gate) 
 }
 
 bool Agenda::wants(const std::string& lane, const Gate& gate) const {
-    const auto& names = lanes_.at(lane);
-    return std::any_of(names.begin(), names.end(),
-                       [&](const auto& name) { return ready(name, kinds_.at(name), gate); });
+    const auto names = lanes_.find(lane);
+    return names != lanes_.end() && std::ranges::any_of(names->second, [&](const auto& name) {
+               return ready(name, kinds_.at(name), gate);
+           });
 }
 
 std::optional<Pick> Agenda::pick(const std::string& lane, const Gate& gate) {
-    auto& names = lanes_.at(lane);
+    const auto found = lanes_.find(lane);
+    if (found == lanes_.end()) return std::nullopt;
+    auto& names = found->second;
     for (std::size_t turn = 0; turn < names.size(); ++turn) {
         const auto name = names[turn];
         auto& kind = kinds_.at(name);
@@ -66,12 +77,12 @@ void Agenda::give(Kind& kind, int tokens, bool woken) {
 }
 
 void Agenda::claimed(const Pick& pick, int rows, const queue::Position& last) {
-    auto& kind = kinds_.at(pick.kind);
+    if (pick.suspect && rows == 0) suspect_held_ = false;
+    const auto found = kinds_.find(pick.kind);
+    if (found == kinds_.end()) return;
+    auto& kind = found->second;
     if (pick.suspect) {
-        if (rows == 0)
-            suspect_held_ = false;
-        else
-            kind.suspects = true;  // there may be more
+        kind.suspects |= rows > 0;  // there may be more
         return;
     }
     if (rows > 0) {
@@ -86,9 +97,11 @@ void Agenda::claimed(const Pick& pick, int rows, const queue::Position& last) {
 }
 
 void Agenda::unanswered(const Pick& pick) {
-    auto& kind = kinds_.at(pick.kind);
+    if (pick.suspect) suspect_held_ = false;
+    const auto found = kinds_.find(pick.kind);
+    if (found == kinds_.end()) return;
+    auto& kind = found->second;
     if (pick.suspect) {
-        suspect_held_ = false;
         kind.suspects = true;
         return;
     }
@@ -109,7 +122,7 @@ void Agenda::found(const std::string& name, const queue::Position& at) {
     auto& kind = found->second;
     if (at <= kind.cursor) {
         kind.cursor = {at.created_us, at.id - 1};
-        ++kind.generation;
+        kind.generation = ++generations_;
     }
     give(kind, kind.tokens == 0 ? 1 : 0, true);
 }

@@ -34,7 +34,10 @@ struct Pick {
 class Agenda {
   public:
     // Kinds that are served here, each in one of the lanes.
-    explicit Agenda(const std::vector<LaneOptions>& lanes);
+    explicit Agenda(const std::vector<LaneOptions>& lanes) { follow(lanes); }
+    // The same with other lanes. What is known of a kind that stays is kept; every kind is looked at anew.
+    // Picks of kinds that are gone may still be answered.
+    void follow(const std::vector<LaneOptions>& lanes);
 
     // Whether the backends of a kind take work now.
     using Gate = std::function<bool(const std::string& kind)>;
@@ -71,7 +74,7 @@ class Agenda {
         bool slow = false;
         bool suspects = true;
         queue::Position cursor;
-        std::uint64_t generation = 0;  // moves when the cursor is set back
+        std::uint64_t generation = 0;  // another one when the cursor is set back
     };
     bool ready(const std::string& name, const Kind& kind, const Gate& gate) const;
     void give(Kind& kind, int tokens, bool woken);
@@ -81,6 +84,8 @@ class Agenda {
         lanes_;  // kinds of a lane, the one whose turn it is first
     std::set<std::string> paused_;
     bool suspect_held_ = false;
+    std::uint64_t generations_ =
+        0;  // never repeats: a kind may go and come back between a pick and its answer
 };
 
 }  // namespace memoir::work

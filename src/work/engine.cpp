@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <system_error>
+#include <thread>
 
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
@@ -19,38 +19,19 @@ namespace {
 // After a cancel: how long loops get to come out of their stage and hand their rows back.
 constexpr Milliseconds release_wait{5'000};
 
-// The lanes without the kinds that the registry does not hold.
-std::vector<LaneOptions> served(const std::vector<LaneOptions>& lanes, const Registry& registry) {
-    std::vector<LaneOptions> result;
-    for (auto lane : lanes) {
-        std::erase_if(lane.kinds, [&](const auto& kind) { return !registry.contains(kind); });
-        if (!lane.kinds.empty()) result.push_back(std::move(lane));
-    }
-    return result;
-}
-
-int total_loops(const std::vector<LaneOptions>& lanes) {
-    int total = 0;
-    for (const auto& lane : lanes) total += lane.loops;
-    return std::max(total, 1);
-}
-
 }  // namespace
 
 struct Engine::State {
-    State(EngineSettings s, Registry r, pg::Pool& pool, telemetry::Log& log, Observer observer)
+    State(EngineSettings s, PlanPtr plan, pg::Pool& pool, telemetry::Log& log, Observer observer)
         : settings(std::move(s)),
-          registry(std::move(r)),
-          lane_options(served(settings.options.lanes, registry)),
           identity(settings.host, getpid(), random_nonce()),
-          lanes(lane_options, [this](const std::string& kind) { return takes_work(kind); }),
-          context{settings.options,
+          lanes(plan),
+          plans{plan},
+          context{plan->options.lease,
                   settings.schema,
-                  settings.has_graph,
                   settings.indexed,
                   pool,
                   log,
-                  registry,
                   identity,
                   held,
                   lanes,
@@ -72,25 +53,76 @@ struct Engine::State {
         context.let_go = [this] { keeper.nudge(); };
     }
 
-    bool takes_work(const std::string& kind) const {
-        const auto& needs = registry.at(kind).needs;
-        return std::all_of(needs.begin(), needs.end(),
-                           [](const auto* endpoint) { return endpoint->allows_claims(); });
+    // A loop and its thread.
+    struct Worker {
+        std::string lane;
+        int number;
+        std::unique_ptr<Loop> loop;
+        bool ended = false;  // with the lock
+        std::jthread thread{};
+    };
+
+    // With the lock: every lane gets the loops that it lacks. Throws std::system_error where the machine has
+    // no thread for one; the rest is tried again with the next plan.
+    void hire() {
+        std::erase_if(workers, [](const auto& worker) { return worker->ended; });
+        auto lacking = lanes.hire();
+        try {
+            for (auto& [lane, count] : lacking)
+                for (; count > 0; --count) add_worker(lane);
+        } catch (...) {
+            for (const auto& [lane, count] : lacking) lanes.dismiss(lane, count);
+            throw;
+        }
+    }
+    void add_worker(const std::string& lane) {
+        // One that is on its way out keeps its number until it is gone: an event's worker is one loop.
+        int number = 0;
+        const auto taken = [&](const auto& worker) {
+            return worker->lane == lane && worker->number == number;
+        };
+        while (std::ranges::any_of(workers, taken)) ++number;
+        auto loop = std::make_unique<Loop>(context, settler, lane, number, drain.get_token());
+        auto& worker = *workers.emplace_back(
+            std::make_unique<Worker>(Worker{.lane = lane, .number = number, .loop = std::move(loop)}));
+        try {
+            worker.thread = std::jthread([this, &worker] {
+                worker.loop->run();
+                std::lock_guard lock(mutex);
+                worker.ended = true;
+                --running;
+                ended.notify_all();
+            });
+        } catch (...) {
+            workers.pop_back();
+            throw;
+        }
+        ++running;
     }
 
-    // From now on no call that costs money and time begins.
-    void close_models() const {
-        for (const auto& [kind, entry] : registry)
-            if (entry.model) entry.model->close();
+    // No loop begins after this, and none claims.
+    void stop_claiming() {
+        {
+            std::lock_guard lock(mutex);
+            draining = true;
+        }
+        drain.request_stop();
+    }
+    // From now on no call that costs money and time begins, by whatever plan.
+    void close_models() {
+        std::lock_guard lock(mutex);
+        for (const auto& each : plans)
+            if (const auto plan = each.lock())
+                for (const auto& [kind, entry] : plan->registry)
+                    if (entry.model) entry.model->close();
     }
     // Calls that by their endpoint's own history outlast the drain: what they would bring is lost either way.
     void cancel_hopeless() {
         const auto now = Steady::now();
-        held.cancel_if(Cause::drain, [&](const std::string& kind, const Run& run) {
-            const auto entry = registry.find(kind);
-            if (entry == registry.end() || !entry->second.model) return false;
-            const auto typical = entry->second.model->typical_duration();
-            return typical && run.step_began(now) + *typical > now + settings.options.drain_timeout;
+        const auto end = now + context.plan()->options.drain_timeout;
+        held.cancel_if(Cause::drain, [&](const Run& run) {
+            const auto typical = run.model() ? run.model()->typical_duration() : std::nullopt;
+            return typical && run.step_began(now) + *typical > end;
         });
     }
 
@@ -101,55 +133,62 @@ struct Engine::State {
     }
 
     EngineSettings settings;
-    const Registry registry;
-    const std::vector<LaneOptions> lane_options;
     Identity identity;
     Held held;
     Tally tally;
     std::stop_source drain, abandon;
     Lanes lanes;
+    std::vector<std::weak_ptr<const Plan>> plans;  // that anything may still work by; with the lock
     Context context;
     Settler settler;
     Keeper keeper;
     Scout scout;
     std::mutex mutex;
     std::condition_variable_any ended;
+    bool draining = false;
     int running = 0;
-    std::vector<std::unique_ptr<Loop>> loops;
-    std::unique_ptr<boost::asio::thread_pool> threads;
+    std::vector<std::unique_ptr<Worker>> workers;
 };
 
-Engine::Engine(EngineSettings settings, Registry registry, pg::Pool& pool, telemetry::Log& log,
-               Observer observer)
-    : state_(std::make_unique<State>(std::move(settings), std::move(registry), pool, log,
-                                     std::move(observer))) {}
+Engine::Engine(EngineSettings settings, Plan plan, pg::Pool& pool, telemetry::Log& log, Observer observer)
+    : state_(std::make_unique<State>(std::move(settings), std::make_shared<const Plan>(std::move(plan)), pool,
+                                     log, std::move(observer))) {}
 
 Engine::~Engine() {
-    if (state_->threads) {
-        state_->drain.request_stop();
-        state_->held.cancel_all(Cause::drain);
-        state_->abandon.request_stop();
-        state_->threads->join();
-    }
+    auto& s = *state_;
+    s.stop_claiming();
+    s.held.cancel_all(Cause::drain);
+    s.abandon.request_stop();
+    s.workers.clear();
 }
 
 void Engine::start() {
     auto& s = *state_;
     s.keeper.start();
     s.scout.start();
-    s.threads = std::make_unique<boost::asio::thread_pool>(total_loops(s.lane_options));
-    for (const auto& lane : s.lane_options)
-        for (int number = 0; number < lane.loops; ++number)
-            s.loops.push_back(
-                std::make_unique<Loop>(s.context, s.settler, lane.name, number, s.drain.get_token()));
-    s.running = static_cast<int>(s.loops.size());
-    for (auto& loop : s.loops)
-        boost::asio::post(*s.threads, [&s, &loop] {
-            loop->run();
-            std::lock_guard lock(s.mutex);
-            --s.running;
-            s.ended.notify_all();
-        });
+    std::lock_guard lock(s.mutex);
+    s.hire();
+}
+
+bool Engine::replace(Plan plan) {
+    auto& s = *state_;
+    auto next = std::make_shared<const Plan>(std::move(plan));
+    std::lock_guard lock(s.mutex);
+    if (s.draining) return false;
+    std::erase_if(s.plans, [](const auto& each) { return each.expired(); });
+    s.plans.push_back(next);
+    s.lanes.replace(std::move(next));
+    try {
+        s.hire();
+    } catch (const std::system_error&) {
+        s.context.log.error("memoir.worker.aborted", "there is no thread for some of the loops",
+                            {{"hint", std::string("lower lanes.*.loops, or raise TasksMax of the unit")}});
+    }
+    return true;
+}
+
+PlanPtr Engine::plan() const {
+    return state_->lanes.plan();
 }
 
 void Engine::wake(const std::string& kind) {
@@ -166,11 +205,11 @@ void Engine::poke() {
 
 Engine::Drained Engine::drain(const std::stop_token& hurry) {
     auto& s = *state_;
-    s.drain.request_stop();
+    s.stop_claiming();
     s.scout.stop();
     s.close_models();
     s.cancel_hopeless();
-    const auto finished = s.wait_for_loops(s.settings.options.drain_timeout, hurry);
+    const auto finished = s.wait_for_loops(plan()->options.drain_timeout, hurry);
     auto drained = Drained::finished;
     if (!finished) {
         drained = Drained::released;
@@ -180,10 +219,7 @@ Engine::Drained Engine::drain(const std::stop_token& hurry) {
         if (!out) out = s.wait_for_loops(release_wait, {});
         if (!out) drained = Drained::stuck;
     }
-    if (drained != Drained::stuck && s.threads) {
-        s.threads->join();
-        s.threads.reset();
-    }
+    if (drained != Drained::stuck) s.workers.clear();
     s.keeper.stop(release_wait);
     return drained;
 }
@@ -191,7 +227,7 @@ Engine::Drained Engine::drain(const std::stop_token& hurry) {
 queue::Remaining Engine::remaining() {
     auto& s = *state_;
     const auto served_kinds = s.lanes.kinds();
-    auto lease = s.context.pool.acquire({}, s.settings.options.poll_interval);
+    auto lease = s.context.pool.acquire({}, plan()->options.poll_interval);
     const auto statement = queue::remaining(s.settings.schema, served_kinds, s.identity.process());
     return queue::remaining_result(lease->exec(statement));
 }
@@ -216,7 +252,7 @@ std::vector<Activity> Engine::activities() const {
 
 std::map<std::string, int> Engine::loops() const {
     std::map<std::string, int> loops;
-    for (const auto& lane : state_->lane_options) loops[lane.name] = lane.loops;
+    for (const auto& lane : plan()->served()) loops[lane.name] = lane.loops;
     return loops;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // The queue engine of one process: lanes of loops, the keeper, the scout. Owns every thread that touches the
-// queue. States: built → started → draining → stopped. Thread safety: all of Engine; start and drain once
-// each.
+// queue. States: built → started → draining → stopped. Works by a Plan, which can be replaced meanwhile.
+// Thread safety: all of Engine; start and drain once each.
 
 #include <condition_variable>
 #include <functional>
@@ -15,17 +15,15 @@
 #include "pg/pool.hpp"
 #include "queue/probe.hpp"
 #include "telemetry/log.hpp"
-#include "work/options.hpp"
-#include "work/stage.hpp"
+#include "work/plan.hpp"
 #include "work/tally.hpp"
 
 namespace memoir::work {
 
+// What holds from start to end.
 struct EngineSettings {
-    Options options;
     std::string schema;
     std::string host;             // as it stands in claimed_by
-    bool has_graph = false;       // a graph here, or with graph_absent = "leave" on another host
     bool indexed = false;         // schema::Additions::pending_index
     bool pauses = false;          // the table memoird_pauses is there
     pg::ConnectOptions database;  // of the keeper's own connection
@@ -45,11 +43,15 @@ struct Activity {
 class Engine {
   public:
     // Kinds of the lanes that the registry does not hold are not served. `pool` and `log` outlive the engine.
-    Engine(EngineSettings settings, Registry registry, pg::Pool& pool, telemetry::Log& log,
-           Observer observer = {});
+    Engine(EngineSettings settings, Plan plan, pg::Pool& pool, telemetry::Log& log, Observer observer = {});
     ~Engine();
 
     void start();
+    // From now on by this plan, but for its lease. Loops that a lane has too many of finish their batch and
+    // end, new ones begin; nothing is handed back, and what runs ends by the plan that it began with. False:
+    // it drains, and nothing was changed.
+    bool replace(Plan plan);
+    PlanPtr plan() const;
     // A notification: rows of this kind were inserted. Empty: notifications may have been missed.
     void wake(const std::string& kind);
     // The backend of some kinds takes work again.
@@ -68,7 +70,7 @@ class Engine {
     queue::Remaining remaining();
     std::vector<std::string> kinds() const;  // served here
     std::vector<Activity> activities() const;
-    std::map<std::string, int> loops() const;  // of each lane
+    std::map<std::string, int> loops() const;  // that each lane is to have
     const Tally& tally() const;
     const std::string& nonce() const;
     std::string process() const;

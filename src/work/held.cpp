@@ -130,11 +130,10 @@ void Held::cancel_all(Cause cause) {
     for (auto& [id, entry] : entries_) entry.run->cancel(cause);
 }
 
-void Held::cancel_if(Cause cause,
-                     const std::function<bool(const std::string& kind, const Run& run)>& hopeless) {
+void Held::cancel_if(Cause cause, const std::function<bool(const Run& run)>& hopeless) {
     std::lock_guard lock(mutex_);
     for (auto& [id, entry] : entries_)
-        if (!entry.settling && hopeless(entry.kind, *entry.run)) entry.run->cancel(cause);
+        if (!entry.settling && hopeless(*entry.run)) entry.run->cancel(cause);
 }
 
 std::size_t Held::size() const {

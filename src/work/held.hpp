@@ -18,6 +18,10 @@
 #include "queue/job.hpp"
 #include "queue/settle.hpp"
 
+namespace memoir::endpoint {
+class Endpoint;
+}
+
 namespace memoir::work {
 
 enum class Cause { none, drain, lost, deadline };
@@ -25,13 +29,20 @@ enum class Cause { none, drain, lost, deadline };
 // One batch under way on a loop. The keeper and the drain cancel it; the loop reads why.
 class Run {
   public:
-    Run(std::string worker, TimePoint started, Milliseconds limit)
-        : worker_(std::move(worker)), limit_(limit), started_(started), deadline_(started + limit) {}
+    // `model`: whose calls take the time, if one does; read only while a claim of the run is held.
+    Run(std::string worker, TimePoint started, Milliseconds limit, const endpoint::Endpoint* model = nullptr)
+        : worker_(std::move(worker)),
+          limit_(limit),
+          model_(model),
+          started_(started),
+          deadline_(started + limit) {}
 
     std::stop_token token() const { return stop_.get_token(); }
     void cancel(Cause cause);  // the first cause stands
     Cause cause() const { return cause_; }
     const std::string& worker() const { return worker_; }
+    Milliseconds limit() const { return limit_; }
+    const endpoint::Endpoint* model() const { return model_; }
     TimePoint started() const { return started_; }
     // As seen from `now`: it starts anew at every checkpoint, and does not run while a job waits for a
     // limiter.
@@ -44,6 +55,7 @@ class Run {
   private:
     const std::string worker_;  // "lane.loop"
     const Milliseconds limit_;
+    const endpoint::Endpoint* const model_;
     std::stop_source stop_;
     std::atomic<Cause> cause_{Cause::none};
     const TimePoint started_;
@@ -88,7 +100,7 @@ class Held {
     int expire(TimePoint now, Milliseconds grace);
     void cancel_all(Cause cause);
     // The runs of these that cannot be expected to end in time.
-    void cancel_if(Cause cause, const std::function<bool(const std::string& kind, const Run& run)>& hopeless);
+    void cancel_if(Cause cause, const std::function<bool(const Run& run)>& hopeless);
 
     std::size_t size() const;
     bool holds_suspect() const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/random_id.hpp"
-#include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "memory/staging.hpp"
 #include "queue/fan_in.hpp"
@@ -55,7 +54,7 @@ TimePoint Keeper::next_wake(TimePoint beat) const {
 }
 
 void Keeper::run(const std::stop_token& stop) {
-    const auto every = interval(context_.options.lease);
+    const auto every = interval(context_.lease);
     auto beat = Steady::now();
     while (!stop.stop_requested()) {
         bool due = false, nudged = false;
@@ -82,13 +81,13 @@ void Keeper::run(const std::stop_token& stop) {
                 if (beating) heartbeat();
                 if (due || beating) unpark(beating ? able_kinds() : std::vector<std::string>());
                 if (beating && !nudged) recover();
-                if (beating && !nudged && context_.has_graph) repair_fan_in();
+                if (beating && !nudged && context_.plan()->has_graph) repair_fan_in();
                 failures_ = 0;
             }
         } catch (const pg::Error& error) {
             failed(error, "heartbeat");
         }
-        const auto limit = context_.options.lease * 5 / 6;
+        const auto limit = context_.lease * 5 / 6;
         const auto cancelled = context_.held.cancel_unrenewed(Steady::now(), limit);
         if (cancelled > 0)
             context_.log.error("memoir.worker.lease_lost",
@@ -113,8 +112,8 @@ void Keeper::failed(const pg::Error& error, const char* what) {
     ++failures_;
     healthy_since_ = TimePoint::max();
     first_look_.clear();
-    next_connect_ = Steady::now() + back_off(failures_, first_reconnect,
-                                             longest_reconnect(context_.options.lease), random_unit());
+    next_connect_ = Steady::now() +
+                    back_off(failures_, first_reconnect, longest_reconnect(context_.lease), random_unit());
     context_.log.warning("memoir.worker.lease_recovery_failed", "the keeper's statement was not answered",
                          {{"operation", std::string(what)}, {"error", std::string(error.what())}});
 }
@@ -164,10 +163,9 @@ void Keeper::hand_back(std::span<const queue::Fence> orphans) {
 // Kinds whose backends all take work here.
 std::vector<std::string> Keeper::able_kinds() const {
     std::vector<std::string> kinds;
-    for (const auto& [kind, entry] : context_.registry)
-        if (entry.stage &&
-            std::ranges::all_of(entry.needs, [](const auto* needed) { return needed->allows_claims(); }))
-            kinds.push_back(kind);
+    const auto plan = context_.plan();
+    for (const auto& [kind, entry] : plan->registry)
+        if (entry.stage && plan->takes_work(kind)) kinds.push_back(kind);
     return kinds;
 }
 
@@ -180,19 +178,21 @@ void Keeper::unpark(const std::vector<std::string>& able) {
 }
 
 void Keeper::recover() {
-    const auto look = queue::overdue(context_.schema, context_.options.lease, context_.options.foreign_lease);
+    const auto plan = context_.plan();
+    const auto look = queue::overdue(context_.schema, context_.lease, plan->options.foreign_lease);
     auto rows = queue::overdue_rows(connection_->exec(look));
     const bool healthy =
-        healthy_since_ != TimePoint::max() && Steady::now() - healthy_since_ >= context_.options.lease / 2;
+        healthy_since_ != TimePoint::max() && Steady::now() - healthy_since_ >= context_.lease / 2;
     std::vector<queue::Overdue> dead, foreign;
     for (const auto& row : rows) {
         const bool seen_before = std::find(first_look_.begin(), first_look_.end(), row) != first_look_.end();
         if (!healthy || !seen_before) continue;
         if (!row.memoird())
             foreign.push_back(row);
-        else if (row.attempts + 1 >= context_.options.max_attempts) {
+        else if (row.attempts + 1 >= plan->options.max_attempts) {
             // Only who serves the kind knows what its end as `failed` changes.
-            if (context_.registry.contains(row.kind)) bury(row);
+            if (const auto entry = plan->registry.find(row.kind); entry != plan->registry.end())
+                bury(row, entry->second);
         } else
             dead.push_back(row);
     }
@@ -214,16 +214,14 @@ void Keeper::recover() {
 }
 
 // The holder died once too often with this job in hand: it ends as fail does.
-void Keeper::bury(const queue::Overdue& row) {
+void Keeper::bury(const queue::Overdue& row, const Entry& entry) {
     pg::Transaction transaction(*connection_, pg::Transaction::Durability::on);
     const std::vector<std::string> pids{row.source_pid};
     // Locked by somebody: the next look comes.
     if (memory::lock(transaction, context_.schema, pids).empty()) return;
     const auto statement = queue::bury(context_.schema, row);
     if (transaction.exec(statement).empty()) return;
-    if (const auto entry = context_.registry.find(row.kind);
-        entry != context_.registry.end() && entry->second.when_failed)
-        entry->second.when_failed(transaction, row.source_pid);
+    if (entry.when_failed) entry.when_failed(transaction, row.source_pid);
     transaction.commit();
     ++context_.tally.failed;
     if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "dead");

@@ -55,7 +55,7 @@ class Keeper {
     void unpark(const std::vector<std::string>& able);
     std::vector<std::string> able_kinds() const;
     void recover();
-    void bury(const queue::Overdue& row);
+    void bury(const queue::Overdue& row, const Entry& entry);
     void repair_fan_in();
     void failed(const pg::Error& error, const char* what);
     TimePoint next_wake(TimePoint beat) const;

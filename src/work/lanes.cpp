@@ -4,34 +4,77 @@
 
 namespace memoir::work {
 
-Lanes::Lanes(const std::vector<LaneOptions>& lanes, Agenda::Gate gate)
-    : agenda_(lanes), gate_(std::move(gate)) {
-    for (const auto& lane : lanes) waiting_[lane.name];
+Lanes::Lanes(PlanPtr plan) : agenda_({}) {
+    follow(plan);
 }
 
-std::optional<Pick> Lanes::next(const std::string& lane, const std::stop_token& stop) {
+void Lanes::replace(PlanPtr plan) {
+    std::lock_guard lock(mutex_);
+    follow(plan);
+    held_back_.clear();
+    // Who is there too often goes, who waits for a kind that came to its lane looks.
+    for (auto& [name, lane] : lanes_) lane.waiting.notify_all();
+}
+
+// The old plan is left in `plan`, for the caller to let go of without the lock.
+void Lanes::follow(PlanPtr& plan) {
+    const auto served = plan->served();
+    agenda_.follow(served);
+    for (auto& [name, lane] : lanes_) lane.wanted = 0;
+    for (const auto& lane : served) lanes_[lane.name].wanted = lane.loops;
+    plan_.swap(plan);
+}
+
+PlanPtr Lanes::plan() const {
+    std::lock_guard lock(mutex_);
+    return plan_;
+}
+
+std::map<std::string, int> Lanes::hire() {
+    std::lock_guard lock(mutex_);
+    std::map<std::string, int> lacking;
+    for (auto& [name, lane] : lanes_) {
+        if (lane.there >= lane.wanted) continue;
+        lacking[name] = lane.wanted - lane.there;
+        lane.there = lane.wanted;
+    }
+    return lacking;
+}
+
+void Lanes::dismiss(const std::string& name, int loops) {
+    std::lock_guard lock(mutex_);
+    lanes_.at(name).there -= loops;
+}
+
+std::optional<Task> Lanes::next(const std::string& name, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
+    auto& lane = lanes_.at(name);
     std::optional<Pick> found;
-    const auto looks = [&] { return (found = pick(lane)).has_value(); };
-    while (!found && !stop.stop_requested()) {
-        auto& condition = waiting_.at(lane);
+    const auto looks = [&] { return lane.crowded() || (found = pick(name)).has_value(); };
+    while (!found && !lane.crowded() && !stop.stop_requested()) {
         const auto soonest =
             std::ranges::min_element(held_back_, {}, [](const auto& kind) { return kind.second; });
         if (soonest == held_back_.end())
-            condition.wait(lock, stop, looks);
+            lane.waiting.wait(lock, stop, looks);
         else
-            condition.wait_until(lock, stop, soonest->second, looks);
+            lane.waiting.wait_until(lock, stop, soonest->second, looks);
         std::erase_if(held_back_, [now = Steady::now()](const auto& kind) { return kind.second <= now; });
     }
+    if (found && !stop.stop_requested()) return Task{std::move(*found), plan_};
     // A stop that came together with work wins: what is not claimed need not be handed back.
-    if (!found || !stop.stop_requested()) return found;
-    agenda_.unanswered(*found);
+    if (found) agenda_.unanswered(*found);
+    --lane.there;
+    // It may have been woken in the place of one that stays.
+    lane.waiting.notify_one();
     return std::nullopt;
 }
 
-std::optional<Pick> Lanes::next_now(const std::string& lane) {
+std::optional<Task> Lanes::next_now(const std::string& name) {
     std::lock_guard lock(mutex_);
-    return pick(lane);
+    if (lanes_.at(name).crowded()) return std::nullopt;
+    auto found = pick(name);
+    if (!found) return std::nullopt;
+    return Task{std::move(*found), plan_};
 }
 
 std::optional<Pick> Lanes::pick(const std::string& lane) {
@@ -40,7 +83,7 @@ std::optional<Pick> Lanes::pick(const std::string& lane) {
 
 bool Lanes::open(const std::string& kind) const {
     const auto held = held_back_.find(kind);
-    return (held == held_back_.end() || held->second <= Steady::now()) && gate_(kind);
+    return (held == held_back_.end() || held->second <= Steady::now()) && plan_->takes_work(kind);
 }
 
 void Lanes::hold_back(const Pick& pick, TimePoint until) {
@@ -53,15 +96,15 @@ void Lanes::claimed(const Pick& pick, int rows, const queue::Position& last) {
     std::unique_lock lock(mutex_);
     agenda_.claimed(pick, rows, last);
     // Of less than a full batch there is no more for now: another loop would only get in this one's way.
-    if (rows < pick.limit || rows == 0) return;
+    if (rows < pick.limit || rows == 0 || !agenda_.serves(pick.kind)) return;
     notify_one(pick.kind, std::move(lock));
 }
 
 // Without the lock, which the woken loop takes first.
 void Lanes::notify_one(const std::string& kind, std::unique_lock<std::mutex> lock) {
-    auto& condition = waiting_.at(agenda_.lane_of(kind));
+    auto& lane = lanes_.at(agenda_.lane_of(kind));
     lock.unlock();
-    condition.notify_one();
+    lane.waiting.notify_one();
 }
 
 void Lanes::unanswered(const Pick& pick) {
@@ -104,8 +147,9 @@ void Lanes::suspect_settled() {
 void Lanes::poke() {
     std::lock_guard lock(mutex_);
     held_back_.clear();
-    for (auto& [lane, condition] : waiting_)
-        if (agenda_.wants(lane, gate_)) condition.notify_one();
+    for (auto& [name, lane] : lanes_)
+        if (agenda_.wants(name, [this](const auto& kind) { return plan_->takes_work(kind); }))
+            lane.waiting.notify_one();
 }
 
 std::vector<std::string> Lanes::kinds() const {

@@ -29,7 +29,7 @@ void Loop::run() {
         if (running_) running_->waiting(waits, Steady::now());
     });
     std::optional<Batch> batch;
-    while (batch || !drain_.stop_requested()) {
+    while (batch || !over_) {
         running_ = batch ? batch->run : nullptr;
         try {
             if (batch) {
@@ -52,24 +52,25 @@ void Loop::run() {
     }
 }
 
-std::unique_ptr<Ask> Loop::ask(Pick pick) {
+std::unique_ptr<Ask> Loop::ask(Task task) {
     auto result = std::make_unique<Ask>();
-    result->pick = std::move(pick);
+    result->task = std::move(task);
     result->claimed_by = context_.identity.next(lane_, number_);
     result->flight = std::make_unique<Held::Flight>(context_.held, result->claimed_by);
     return result;
 }
 
 // Room at every backend that the kind needs, or none at all: what is claimed can run.
-std::optional<Loop::Room> Loop::reserve(const Pick& pick) {
+std::optional<Loop::Room> Loop::reserve(const Task& task) {
     Room room;
-    for (auto* needed : context_.registry.at(pick.kind).needs) {
+    for (auto* needed : task.plan->registry.at(task.pick.kind).needs) {
         auto permit = needed->reserve();
         if (!permit) {
             // Full: it says when a permit comes free. Paced: it is known when.
             const auto wait = std::max(needed->claims_in(), Milliseconds(1));
             context_.lanes.hold_back(
-                pick, Steady::now() + (needed->allows_claims() ? context_.options.poll_interval : wait));
+                task.pick,
+                Steady::now() + (needed->allows_claims() ? task.plan->options.poll_interval : wait));
             return std::nullopt;
         }
         room.push_back(std::move(*permit));
@@ -79,14 +80,16 @@ std::optional<Loop::Room> Loop::reserve(const Pick& pick) {
 
 std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask, Room room) {
     const auto rows = static_cast<int>(ask->jobs.size());
-    context_.lanes.claimed(ask->pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
+    const auto& [pick, plan] = ask->task;
+    context_.lanes.claimed(pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
     if (rows == 0) return std::nullopt;
     context_.tally.claimed += ask->jobs.size();
-    if (context_.tally.observer.claimed) context_.tally.observer.claimed(ask->pick.kind, rows);
+    if (context_.tally.observer.claimed) context_.tally.observer.claimed(pick.kind, rows);
     Batch batch;
+    batch.plan = plan;
     batch.room = std::move(room);
     batch.run = std::make_shared<Run>(lane_ + "." + std::to_string(number_), Steady::now(),
-                                      context_.options.job_timeout);
+                                      plan->options.job_timeout, plan->registry.at(pick.kind).model);
     batch.claims.reserve(ask->jobs.size());
     for (auto& job : ask->jobs) {
         batch.claims.emplace_back(std::move(job), batch.run, context_.held, ask->sent);
@@ -97,37 +100,38 @@ std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask, Room room) {
 }
 
 std::optional<Loop::Batch> Loop::take() {
-    auto pick = context_.lanes.next(lane_, drain_);
-    if (!pick) return std::nullopt;
-    auto room = reserve(*pick);
+    auto task = context_.lanes.next(lane_, drain_);
+    over_ = !task;
+    if (!task) return std::nullopt;
+    auto room = reserve(*task);
     if (!room) return std::nullopt;
-    auto question = ask(std::move(*pick));
+    auto question = ask(*task);  // the task outlives the room
     if (settler_.claim(*question, drain_)) return answered(std::move(question), std::move(*room));
-    context_.lanes.unanswered(question->pick);
+    context_.lanes.unanswered(question->task.pick);
     pause(unanswered_pause, drain_);
     return std::nullopt;
 }
 
 std::optional<Loop::Batch> Loop::work(Batch batch) {
-    const auto& entry = context_.registry.at(batch.claims.front().job().kind);
+    const auto& entry = batch.plan->registry.at(batch.claims.front().job().kind);
     if (!entry.stage && !entry.fan_in) return no_ops(batch);
     serve(batch, entry);
     return std::nullopt;
 }
 
 std::optional<Loop::Batch> Loop::no_ops(Batch& batch) {
-    auto pick = drain_.stop_requested() ? std::nullopt : context_.lanes.next_now(lane_);
-    auto room = pick ? reserve(*pick) : std::nullopt;
+    auto task = drain_.stop_requested() ? std::nullopt : context_.lanes.next_now(lane_);
+    auto room = task ? reserve(*task) : std::nullopt;
     if (!room) {
         std::vector<std::size_t> members(batch.claims.size());
         for (std::size_t member = 0; member < members.size(); ++member) members[member] = member;
         settler_.complete(batch.claims, std::move(members), nullptr, {});
         return std::nullopt;
     }
-    auto question = ask(std::move(*pick));
+    auto question = ask(*task);  // the task outlives the room
     if (settler_.complete_and_claim(batch.claims, *question))
         return answered(std::move(question), std::move(*room));
-    context_.lanes.unanswered(question->pick);
+    context_.lanes.unanswered(question->task.pick);
     return std::nullopt;
 }
 
@@ -166,7 +170,7 @@ void Loop::serve(Batch& batch, const Entry& entry) {
         serve_together(batch, entry);
     } catch (const TryAlone&) {
         for (auto& claim : batch.claims) {
-            Batch alone{{}, batch.run, {}};
+            Batch alone{batch.plan, {}, batch.run, {}};
             alone.claims.push_back(std::move(claim));
             serve_together(alone, entry);
         }
@@ -208,9 +212,9 @@ void Loop::serve_together(Batch& batch, const Entry& entry) {
         for (auto& [member, failure] : failures) {
             const bool own = failure.type() == FailureType::job || failure.type() == FailureType::cancelled;
             if (cause == Cause::deadline && own)
-                failure = Failure(FailureType::job,
-                                  "ran past its deadline of " +
-                                      std::to_string(context_.options.job_timeout.count() / 1000) + " s");
+                failure =
+                    Failure(FailureType::job, "ran past its deadline of " +
+                                                  std::to_string(batch.run->limit().count() / 1000) + " s");
             else if (cause != Cause::none && failure.type() != FailureType::permanent)
                 failure = Failure(FailureType::cancelled, failure.reason());
         }

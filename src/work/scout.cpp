@@ -29,7 +29,10 @@ bool LookSchedule::slow(const std::string& kind) const {
 }
 
 Scout::Scout(Context& context, bool pauses, std::function<void()> tick)
-    : context_(context), pauses_(pauses), tick_(std::move(tick)), schedule_(context.options.poll_interval) {}
+    : context_(context),
+      pauses_(pauses),
+      tick_(std::move(tick)),
+      schedule_(context.plan()->options.poll_interval) {}
 
 void Scout::start() {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -42,7 +45,7 @@ void Scout::stop() {
 }
 
 void Scout::run(const std::stop_token& stop) {
-    while (pause(context_.options.poll_interval, stop)) {
+    while (pause(context_.plan()->options.poll_interval, stop)) {
         stuck_ = context_.held.expire(Steady::now(), stuck_after);
         try {
             look(stop);
@@ -60,6 +63,7 @@ void Scout::run(const std::stop_token& stop) {
 
 void Scout::look(const std::stop_token& stop) {
     const auto now = Steady::now();
+    schedule_.poll_every(context_.plan()->options.poll_interval);
     auto kinds = context_.lanes.kinds();
     if (together_) {
         look_at(kinds, stop);
@@ -73,7 +77,7 @@ void Scout::look(const std::stop_token& stop) {
 
 void Scout::look_at(std::span<const std::string> kinds, const std::stop_token& stop) {
     if (kinds.empty()) return;
-    auto lease = context_.pool.acquire(stop, context_.options.poll_interval);
+    auto lease = context_.pool.acquire(stop, context_.plan()->options.poll_interval);
     const auto statement = queue::first_pending(context_.schema, kinds, pauses_, context_.indexed);
     const auto sent = Steady::now();
     const auto result = queue::look_result(lease->exec(statement, stop));

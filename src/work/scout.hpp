@@ -20,6 +20,7 @@ namespace memoir::work {
 class LookSchedule {
   public:
     explicit LookSchedule(Milliseconds poll) : poll_(poll) {}
+    void poll_every(Milliseconds poll) { poll_ = poll; }
     bool due(const std::string& kind, TimePoint now) const;
     void took(const std::string& kind, TimePoint now, Milliseconds duration);
     bool slow(const std::string& kind) const;
@@ -31,7 +32,7 @@ class LookSchedule {
         TimePoint next{};
         Milliseconds interval{0};
     };
-    const Milliseconds poll_;
+    Milliseconds poll_;
     std::map<std::string, State> kinds_;
 };
 

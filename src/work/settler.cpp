@@ -450,13 +450,14 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
                   const Entry& entry) {
     std::vector<Parting> parks;
     std::vector<Index> releases;
+    const auto plan = context_.plan();
     for (const auto& [member, failure] : failures) {
         auto& claim = batch[member];
         const auto& job = claim.job();
         Milliseconds wait{0};
         for (const auto* needed : entry.needs)
             if (needed->snapshot().name == failure.endpoint) wait = needed->park_for();
-        const auto decision = decide(failure, job.attempts, wait, context_.options, random_unit());
+        const auto decision = decide(failure, job.attempts, wait, plan->options, random_unit());
         switch (decision.end) {
             case Decision::End::park:
                 parks.push_back({member,
@@ -584,9 +585,10 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
 // ---------------------------------------------------------------------------------------------------
 
 pg::Statement Settler::claim_statement(const Ask& ask) const {
-    if (ask.pick.suspect) return queue::claim_suspect(context_.schema, ask.claimed_by, ask.pick.kind);
-    return queue::claim(context_.schema, ask.claimed_by, ask.pick.kind, ask.pick.after, ask.pick.limit,
-                        context_.indexed);
+    if (ask.task.pick.suspect)
+        return queue::claim_suspect(context_.schema, ask.claimed_by, ask.task.pick.kind);
+    return queue::claim(context_.schema, ask.claimed_by, ask.task.pick.kind, ask.task.pick.after,
+                        ask.task.pick.limit, context_.indexed);
 }
 
 bool Settler::claim(Ask& ask, const std::stop_token& stop) {
@@ -602,7 +604,8 @@ bool Settler::claim(Ask& ask, const std::stop_token& stop) {
     } catch (const pg::Error& error) {
         if (stop.stop_requested()) return false;
         const bool passes = passes_by_itself(error);
-        std::vector<telemetry::Field> fields{{"kind", ask.pick.kind}, {"error", std::string(error.what())}};
+        std::vector<telemetry::Field> fields{{"kind", ask.task.pick.kind},
+                                             {"error", std::string(error.what())}};
         if (passes) {
             context_.log.debug("memoir.worker.claim_failed", "a claim was not answered", std::move(fields));
         } else {

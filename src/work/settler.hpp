@@ -18,7 +18,7 @@ namespace memoir::work {
 
 // A claim statement that travels with a settle in one round trip.
 struct Ask {
-    Pick pick;
+    Task task;
     std::string claimed_by;
     TimePoint sent;
     std::unique_ptr<Held::Flight> flight;

@@ -21,12 +21,13 @@ inline double drain_no_ops(const test::TestSchema& schema, int rows, int loops, 
                                telemetry::Level::info);
         pg::Pool pool(schema.options(), loops + 1);
         work::EngineSettings settings;
-        settings.options.lanes = {{"derive", {"synthesize"}, loops, batch}};
+        work::Options options;
+        options.lanes = {{"derive", {"synthesize"}, loops, batch}};
         settings.schema = schema.name();
         settings.host = "bench";
         settings.indexed = true;
         settings.database = schema.options();
-        work::Engine engine(settings, {{"synthesize", {}}}, pool, log);
+        work::Engine engine(settings, {options, {{"synthesize", {}}}}, pool, log);
         const auto begun = Steady::now();
         engine.start();
         engine.wake("");  // as the listener does when it has started

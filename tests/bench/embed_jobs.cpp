@@ -72,12 +72,13 @@ double as_jobs(TestSchema& schema, model::Embedder& embedder, const std::vector<
     work::Entry entry;
     entry.stage = &stage;
     work::EngineSettings settings;
-    settings.options.lanes = {{"embed", {"embed"}, loops, batch}};
+    work::Options options;
+    options.lanes = {{"embed", {"embed"}, loops, batch}};
     settings.schema = schema.name();
     settings.host = "bench";
     settings.indexed = true;
     settings.database = schema.options();
-    work::Engine engine(settings, {{"embed", entry}}, pool, log);
+    work::Engine engine(settings, {options, {{"embed", entry}}}, pool, log);
     const auto begun = Steady::now();
     engine.start();
     engine.wake("");  // as the listener does when it has started

@@ -102,12 +102,12 @@ class GraphRig {
         entry.needs = {&client->endpoint()};
         entry.paid = true;
         work::EngineSettings settings;
-        settings.options = options;
         settings.schema = schema.name();
         settings.host = "test";
-        settings.indexed = settings.pauses = settings.has_graph = true;
+        settings.indexed = settings.pauses = true;
         settings.database = schema.options();
-        engine = std::make_unique<work::Engine>(settings, work::Registry{{"synthesize", entry}}, *pool, log);
+        engine = std::make_unique<work::Engine>(settings, work::Plan{options, {{"synthesize", entry}}, true},
+                                                *pool, log);
         engine->start();
     }
     void stop() {

@@ -183,13 +183,12 @@ struct Rig {
         add("categorize", categorize.get(), false);
         add("embed", embed.get(), false);
         work::EngineSettings settings;
-        settings.options = options;
         settings.schema = schema.name();
         settings.host = "test";
         settings.indexed = settings.pauses = true;
-        settings.has_graph = has_graph;
         settings.database = schema.options();
-        engine = std::make_unique<work::Engine>(settings, registry, *pool, log);
+        engine =
+            std::make_unique<work::Engine>(settings, work::Plan{options, registry, has_graph}, *pool, log);
         engine->start();
     }
     void stop() {

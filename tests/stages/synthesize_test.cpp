@@ -182,12 +182,11 @@ TEST_CASE("jobs of one scope in two processes at once create no entity twice") {
     work::Entry entry;
     entry.stage = &stage;
     work::EngineSettings settings;
-    settings.options = rig.options;
     settings.schema = rig.schema.name();
     settings.host = "second";
     settings.indexed = settings.pauses = true;
     settings.database = rig.schema.options();
-    work::Engine second(settings, {{"synthesize", entry}}, pool, rig.log);
+    work::Engine second(settings, {rig.options, {{"synthesize", entry}}}, pool, rig.log);
     second.start();
     rig.start();
     CHECK(rig.drained());

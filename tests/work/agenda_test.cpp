@@ -195,3 +195,49 @@ TEST_CASE("a kind that is not served here cannot be woken") {
     agenda.found("nonsense", {1, 1});
     CHECK_FALSE(agenda.pick("lane", open));
 }
+
+TEST_CASE("other lanes keep what is known of a kind that stays, and look at it once") {
+    auto agenda = settled_agenda(2);
+    agenda.wake("embed");
+    const auto pick = agenda.pick("lane", open);
+    agenda.claimed(*pick, 3, {100, 10});
+    while (const auto more = agenda.pick("lane", open)) agenda.claimed(*more, 0, {});
+    agenda.follow({{"other", {"embed", "extract"}, 1, 5}});
+    CHECK_FALSE(agenda.pick("lane", open));
+    CHECK_FALSE(agenda.wants("lane", open));
+    const auto again = agenda.pick("other", open);
+    REQUIRE(again);
+    CHECK(again->kind == "embed");
+    CHECK(again->limit == 5);
+    CHECK(again->after == queue::Position{100, 10});
+    CHECK(agenda.lane_of("embed") == "other");
+}
+
+TEST_CASE("a claim of a kind that left and came back meanwhile says nothing about where to look") {
+    auto agenda = settled_agenda();
+    agenda.wake("embed");
+    const auto pick = agenda.pick("lane", open);
+    agenda.follow({});
+    agenda.claimed(*pick, 0, {});
+    agenda.unanswered(*pick);
+    CHECK_FALSE(agenda.serves("embed"));
+    agenda.follow({{"lane", {"embed"}, 4, 10}});
+    agenda.claimed(*pick, 10, {100, 10});
+    auto next = agenda.pick("lane", open);
+    REQUIRE(next);
+    if (next->suspect) next = agenda.pick("lane", open);
+    REQUIRE(next);
+    CHECK(next->from_start);
+}
+
+TEST_CASE("a suspect's claim that finds its kind gone makes room for the next") {
+    Agenda agenda({{"lane", {"embed"}, 1, 1}});
+    const auto suspect = agenda.pick("lane", open);
+    REQUIRE(suspect->suspect);
+    agenda.follow({});
+    agenda.claimed(*suspect, 0, {});
+    agenda.follow({{"lane", {"embed"}, 1, 1}});
+    const auto next = agenda.pick("lane", open);
+    REQUIRE(next);
+    CHECK(next->suspect);
+}

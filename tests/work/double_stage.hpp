@@ -90,7 +90,6 @@ class Bench {
     }
     void start_entry() {
         work::EngineSettings settings;
-        settings.options = options;
         settings.schema = schema.name();
         settings.host = "test";
         settings.indexed = true;
@@ -103,8 +102,12 @@ class Bench {
         pool_options.conninfo = conninfo;
         pool_options.statement_timeout = statement_timeout;
         pool = std::make_unique<pg::Pool>(pool_options, 4);
-        engine = std::make_unique<work::Engine>(settings, work::Registry{{kind_, entry}}, *pool, log);
+        engine = std::make_unique<work::Engine>(settings, plan(), *pool, log);
         engine->start();
+    }
+    // Of what options and entry say now: for a replace, too.
+    work::Plan plan(std::shared_ptr<const void> backing = {}) const {
+        return {options, {{kind_, entry}}, false, std::move(backing)};
     }
     work::Engine::Drained stop(bool at_once = false) {
         std::stop_source hurry;

@@ -517,15 +517,17 @@ TEST_CASE("a slow lane does not delay another") {
         return work::Result{std::vector<std::optional<Failure>>(claims.size()), nullptr};
     });
     work::EngineSettings settings;
-    settings.options.lanes = {{"slow", {"extract"}, 2, 4}, {"quick", {"embed"}, 1, 4}};
-    settings.options.poll_interval = Milliseconds(20);
+    work::Options options;
+    options.lanes = {{"slow", {"extract"}, 2, 4}, {"quick", {"embed"}, 1, 4}};
+    options.poll_interval = Milliseconds(20);
     settings.schema = schema.name();
     settings.host = "test";
     settings.indexed = true;
     settings.database = schema.options();
-    Engine engine(settings,
-                  {{"extract", {&slow, {}, false, false, {}}}, {"embed", {&quick, {}, false, false, {}}}},
-                  pool, log);
+    Engine engine(
+        settings,
+        {options, {{"extract", {&slow, {}, false, false, {}}}, {"embed", {&quick, {}, false, false, {}}}}},
+        pool, log);
     const auto pid = schema.memory("a");
     for (int row = 0; row < 50; ++row) {
         schema.job(pid, "extract");
