@@ -21,6 +21,28 @@ install(FILES systemd/memoird.tmpfiles DESTINATION lib/tmpfiles.d RENAME memoird
 install(FILES packaging/memoird.catalog DESTINATION lib/systemd/catalog COMPONENT memoird)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT memoird)
 
+# Zsh looks into vendor-completions below /usr alone; a package of another distribution may name its own.
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  set(zsh_default ${CMAKE_INSTALL_DATAROOTDIR}/zsh/vendor-completions)
+else()
+  set(zsh_default ${CMAKE_INSTALL_DATAROOTDIR}/zsh/site-functions)
+endif()
+set(MEMOIRD_ZSHDIR ${zsh_default} CACHE STRING "Folder of the completions for zsh")
+
+# Man pages (a package compresses them) and completions, as cmake/docs.cmake has them written.
+foreach(page ${MEMOIRD_PAGES})
+  string(REGEX MATCH "[0-9]$" section ${page})
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT memoird)
+endforeach()
+foreach(program memoird memoirctl)
+  install(FILES ${MEMOIRD_DOCS}/bash/${program} COMPONENT memoird
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions)
+  install(FILES ${MEMOIRD_DOCS}/zsh/_${program} COMPONENT memoird
+    DESTINATION ${MEMOIRD_ZSHDIR})
+  install(FILES ${MEMOIRD_DOCS}/fish/${program}.fish COMPONENT memoird
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d)
+endforeach()
+
 # An operator's configuration is never overwritten: a second installation leaves it as it is.
 install(CODE "
   set(file \"\$ENV{DESTDIR}/etc/memoird/memoird.toml\")

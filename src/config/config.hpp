@@ -76,5 +76,8 @@ Changes changed_keys(const Config& before, const Config& after);
 // memoird.toml(5).
 enum class Format { example, man };
 std::string describe(Format format);
+// What --set takes, for completions: "worker.lease=", and a line for each value where only some are taken
+// ("vector.backend=qdrant").
+std::vector<std::string> settable();
 
 }  // namespace memoir::config

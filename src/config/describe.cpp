@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/roff.hpp"
 #include "config/assign.hpp"
+#include "config/command_line.hpp"
 #include "config/duration.hpp"
 #include "config/keys.hpp"
 
@@ -134,83 +136,58 @@ class Example {
     std::string out_;
 };
 
-std::string roff(std::string_view text) {
-    std::string out;
-    if (text.starts_with('.') || text.starts_with('\'')) out = "\\&";
-    for (const char c : text) {
-        if (c == '\\') {
-            out += "\\e";
-        } else if (c == '-') {
-            out += "\\-";
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
 class Man {
   public:
     std::string write() {
-        out_ = ".TH MEMOIRD.TOML 5 \"\" \"memoird " MEMOIRD_VERSION "\" \"File formats\"\n";
-        heading("NAME");
-        text("memoird.toml - configuration of memoird and memoirctl");
-        heading("DESCRIPTION");
-        text(
-            "/etc/memoird/memoird.toml is TOML; a file whose name ends in .json is JSON with the same keys. "
-            "A key "
-            "that does not exist is an error. Every key can also be set by a flag (--set worker.lease=30s) "
-            "or by "
+        page_.heading("DESCRIPTION");
+        page_.text(
+            "A configuration is TOML; a file whose name ends in .json is JSON with the same keys. A key that "
+            "does not exist is an error. Every key can also be set by a flag (--set worker.lease=30s) or by "
             "a variable (MEMOIRD_WORKER_LEASE=30s); a flag comes before a variable, a variable before the "
-            "file, "
-            "the file before the default.");
-        paragraph();
-        text("Durations are texts with a unit: \"500ms\", \"30s\", \"10m\", \"2h\", \"7d\", \"1m30s\".");
-        paragraph();
-        text(
+            "file, the file before the default.");
+        page_.paragraph();
+        page_.text(
+            "Durations are texts with a unit: \"500ms\", \"30s\", \"10m\", \"2h\", \"7d\", \"1m30s\".");
+        page_.paragraph();
+        page_.text(
             "A secret is never shown. It is read from a file (KEY_file = \"/path\"), whose only line it is, "
-            "or from "
-            "a systemd credential (KEY_credential = \"name\"); the database's connection strings may also "
-            "stand in "
-            "the file itself.");
-        paragraph();
-        text(
+            "or from a systemd credential (KEY_credential = \"name\"); the database's connection strings may "
+            "also stand in the file itself.");
+        page_.paragraph();
+        page_.text(
             "`memoird --check-config` reports every problem of a file with its line and column; `memoird "
             "--print-config` shows the effective values and where each one comes from. After `systemctl "
-            "reload` "
-            "memoird applies the reloadable keys; it names the others in its log and keeps their old "
+            "reload` memoird applies the reloadable keys; it names the others in its log and keeps their old "
             "values.");
         for (const Section& section : sections()) {
-            heading("[" + std::string(section.name == "lanes.*" ? "lanes.NAME" : section.name) + "]");
-            text(section.help);
+            page_.heading("[" + std::string(section.name == "lanes.*" ? "lanes.NAME" : section.name) + "]");
+            page_.text(section.help);
             for (const Key& key : keys()) {
                 if (key.section == section.name) entry(section, key);
             }
         }
-        heading("SEE ALSO");
-        out_ += ".BR memoird (8),\n.BR memoirctl (1)\n";
-        return std::move(out_);
+        page_.heading("FILES");
+        page_.entry(page_.italic(default_file),
+                    "What both programs read unless --config names another file.");
+        page_.heading("SEE ALSO");
+        page_.see_also({"memoird(8)", "memoirctl(1)"});
+        return std::move(page_).take();
     }
 
   private:
-    void heading(const std::string& name) { out_ += ".SH \"" + roff(name) + "\"\n"; }
-    void paragraph() { out_ += ".PP\n"; }
-    void text(std::string_view words) { out_ += roff(words) + "\n"; }
-
     void entry(const Section& section, const Key& key) {
         const std::string name(key.name == "*" ? "LABEL" : key.name);
         std::string names = name;
         if (key.type == Type::secret) {
             names = (key.inline_secret ? name + ", " : "") + name + "_file, " + name + "_credential";
         }
-        out_ += ".TP\n.B " + roff(names) + "\n";
-        text(key.help);
+        page_.entry(page_.bold(names), key.help);
         const std::string known = facts(key);
-        if (!known.empty()) text(known);
+        if (!known.empty()) page_.text(known);
         if (section.name == "lanes.*") {
             defaults_of_lanes(key);
         } else if (const Shown value = shown(key, config_, ""); value.is_default) {
-            text("Default: " + value.value);
+            page_.text("Default: " + value.value);
         }
     }
 
@@ -219,14 +196,47 @@ class Man {
         for (const auto& lane : config_.worker.lanes) {
             all += (all.empty() ? "" : "; ") + lane.name + " " + as_toml(key, key.target(config_, lane.name));
         }
-        text("Defaults: " + all);
+        page_.text("Defaults: " + all);
     }
 
     Config config_ = everything();
-    std::string out_;
+    base::RoffPage page_{"memoird.toml", "5", "File formats", "configuration of memoird and memoirctl"};
 };
 
+// A name as it is typed: for `*` of a lane each default one, for secrets the name of each source.
+std::vector<std::string> paths(const Key& key) {
+    std::vector<std::string> sections{std::string(key.section)}, names;
+    if (key.section == "lanes.*") {
+        sections.clear();
+        for (const auto& lane : work::Options::default_lanes()) sections.push_back("lanes." + lane.name);
+    }
+    if (key.name == "*")
+        names.assign(key.choices.begin(), key.choices.end());
+    else if (key.type != Type::secret)
+        names.emplace_back(key.name);
+    else
+        for (const auto source : {Source::value, Source::file, Source::credential})
+            if (source != Source::value || key.inline_secret)
+                names.push_back(std::string(key.name) + std::string(suffix(source)));
+    std::vector<std::string> all;
+    for (const auto& section : sections)
+        for (const auto& name : names) all.push_back(section + "." + name);
+    return all;
+}
+
 }  // namespace
+
+std::vector<std::string> settable() {
+    std::vector<std::string> all;
+    for (const Key& key : keys()) {
+        std::vector<std::string_view> values{""};
+        if (key.type == Type::choice) values = key.choices;
+        if (key.type == Type::boolean) values = {"true", "false"};
+        for (const auto& path : paths(key))
+            for (const auto value : values) all.push_back(path + "=" + std::string(value));
+    }
+    return all;
+}
 
 std::string describe(Format format) {
     return format == Format::example ? Example().write() : Man().write();

@@ -1,7 +1,6 @@
 #include "ctl/cli.hpp"
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <functional>
 #include <ostream>
 
@@ -13,29 +12,14 @@
 namespace memoir::ctl {
 namespace {
 
-namespace po = boost::program_options;
+using config::CommandLine;
 
-constexpr const char* default_config = "/etc/memoird/memoird.toml";
-constexpr const char* rest_name = "\x01rest";  // no option that can be typed
-
-constexpr Option shared_options[]{
-    {"config", "FILE", "the daemon's configuration (default /etc/memoird/memoird.toml)"},
-    {"set", "KEY=VALUE", "overrides one key of it; repeatable"},
-    {"json", "", "answer as JSON"},
-    {"help", "", "what the command does"},
-    {"version", "", "print the version"},
-};
-
-void add(po::options_description& description, const Option& option) {
-    const std::string name(option.name);
-    const std::string help(option.help);
-    const std::string spelled = name == "config" ? "config,c" : name == "help" ? "help,h" : name;
-    if (option.value.empty())
-        description.add_options()(spelled.c_str(), help.c_str());
-    else if (name == "set")
-        description.add_options()(spelled.c_str(), po::value<std::vector<std::string>>(), help.c_str());
-    else
-        description.add_options()(spelled.c_str(), po::value<std::string>(), help.c_str());
+// Does `argument` take the next one as its value, whatever the command?
+bool has_shared_value(const std::string& argument) {
+    return std::ranges::any_of(shared_options(), [&](const Option& option) {
+        return !option.value.empty() && (argument == "--" + std::string(option.name) ||
+                                         (option.letter && argument == std::string("-") + option.letter));
+    });
 }
 
 // The command's words are the first ones that are neither options nor the values of shared options.
@@ -50,7 +34,7 @@ Found find_command(const std::vector<std::string>& arguments) {
     for (std::size_t i = 0; i < arguments.size() && places.size() < 2; ++i) {
         const auto& argument = arguments[i];
         if (argument == "--") break;
-        if (argument == "-c" || argument == "--config" || argument == "--set")
+        if (has_shared_value(argument))
             ++i;
         else if (!argument.starts_with('-'))
             places.push_back(i);
@@ -72,48 +56,27 @@ Found find_command(const std::vector<std::string>& arguments) {
     return found;
 }
 
-po::variables_map parse(const std::vector<std::string>& arguments, const Command* command) {
-    po::options_description options;
-    for (const auto& option : shared_options) add(options, option);
-    if (command)
-        for (const auto& option : command->options) add(options, option);
-    options.add_options()(rest_name, po::value<std::vector<std::string>>());
-    po::positional_options_description rest;
-    rest.add(rest_name, -1);
-    // Abbreviated names would change their meaning with every option that is added.
-    const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::variables_map map;
-    po::store(po::command_line_parser(arguments).options(options).positional(rest).style(style).run(), map);
-    return map;
+CommandLine parse(const std::vector<std::string>& arguments, const Command* command) {
+    auto options = shared_options();
+    if (command) options.insert(options.end(), command->options.begin(), command->options.end());
+    return config::parse_command_line(arguments, options);
 }
 
-Arguments arguments_of(const po::variables_map& map, const Command& command) {
+Arguments arguments_of(const CommandLine& line, const Command& command) {
     std::map<std::string, std::string> values;
     for (const auto& option : command.options) {
         const std::string name(option.name);
-        if (map.count(name)) values[name] = option.value.empty() ? "" : map[name].as<std::string>();
+        if (line.has(name)) values[name] = line.get(name, "");
     }
-    std::vector<std::string> rest;
-    if (map.count(rest_name)) rest = map[rest_name].as<std::vector<std::string>>();
-    if (command.rest.empty() && !rest.empty())
-        throw Usage(std::string(command.name) + " takes no " + rest[0]);
-    return {std::move(values), std::move(rest)};
-}
-
-void print_options(std::ostream& out, const std::vector<Option>& options) {
-    for (const auto& option : options) {
-        std::string name = "  --" + std::string(option.name);
-        if (!option.value.empty()) name += " " + std::string(option.value);
-        if (option.name == "config") name += ", -c";
-        name.resize(std::max<std::size_t>(name.size() + 1, 26), ' ');
-        out << name << option.help << '\n';
-    }
+    if (command.rest.empty() && !line.rest.empty())
+        throw Usage(std::string(command.name) + " takes no " + line.rest[0]);
+    return {std::move(values), line.rest};
 }
 
 void print_help(std::ostream& out, const Command* command) {
     if (command) {
         out << "usage: memoirctl " << command->synopsis() << "\n\n" << command->summary << "\n\n";
-        print_options(out, command->options);
+        config::print_options(out, command->options);
     } else {
         out << "usage: memoirctl COMMAND [OPTIONS]\n\n";
         for (const auto& each : commands()) {
@@ -123,7 +86,7 @@ void print_help(std::ostream& out, const Command* command) {
         }
         out << "\nFor every command:\n";
     }
-    print_options(out, {std::begin(shared_options), std::end(shared_options)});
+    config::print_options(out, shared_options());
 }
 
 int report(std::ostream& err, int code, const std::string& text, const std::string& hint) {
@@ -196,19 +159,19 @@ int run_command(const Command& command, const Arguments& arguments, Context& con
     }
 }
 
-int load_and_run(const Command& command, const po::variables_map& map, std::ostream& out, std::ostream& err) {
-    const auto arguments = arguments_of(map, command);
+int load_and_run(const Command& command, const CommandLine& line, std::ostream& out, std::ostream& err) {
+    const auto arguments = arguments_of(line, command);
     config::Sources sources;
-    sources.file_required = map.count("config") > 0;
-    sources.file = sources.file_required ? map["config"].as<std::string>() : default_config;
-    if (map.count("set")) sources.sets = map["set"].as<std::vector<std::string>>();
+    sources.file_required = line.has("config");
+    sources.file = line.get("config", config::default_file);
+    sources.sets = line.all("set");
     const auto loaded = config::load(sources);
     if (!loaded.problems.empty()) {
         for (const auto& problem : loaded.problems) err << problem.to_string() << '\n';
         return configuration;
     }
     const auto log = telemetry::open_log(loaded.config.log, "memoirctl");
-    Context context(loaded.config, map.count("json") > 0, out, *log);
+    Context context(loaded.config, line.has("json"), out, *log);
     return run_command(command, arguments, context, err);
 }
 
@@ -217,12 +180,12 @@ int load_and_run(const Command& command, const po::variables_map& map, std::ostr
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
     try {
         const auto found = find_command(arguments);
-        const auto map = parse(found.arguments, found.command);
-        if (map.count("version")) {
+        const auto line = parse(found.arguments, found.command);
+        if (line.has("version")) {
             out << "memoirctl " << MEMOIRD_VERSION << '\n';
             return ok;
         }
-        if (map.count("help")) {
+        if (line.has("help")) {
             print_help(out, found.command);
             return ok;
         }
@@ -230,9 +193,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
             if (found.words.empty()) return report(err, usage, "no command given", "memoirctl --help");
             return report(err, usage, "there is no command " + found.words[0], "memoirctl --help lists them");
         }
-        return load_and_run(*found.command, map, out, err);
-    } catch (const po::error& error) {
-        return report(err, usage, error.what(), "memoirctl --help");
+        return load_and_run(*found.command, line, out, err);
     } catch (const Usage& error) {
         return report(err, usage, error.what(), "memoirctl --help");
     } catch (const std::exception& error) {

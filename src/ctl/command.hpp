@@ -10,15 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "config/command_line.hpp"
+
 namespace memoir::ctl {
 
 class Context;
 
-struct Option {
-    std::string_view name;   // "kind"
-    std::string_view value;  // placeholder: "K"; empty: a switch
-    std::string_view help;
-};
+using config::Option;
 
 // What was given for one command.
 class Arguments {
@@ -45,15 +43,21 @@ struct Command {
     std::string_view summary;
     std::vector<Option> options;
     int (*run)(Context&, const Arguments&);  // returns the exit code
+    std::string_view details = {};           // what the man page says beyond the summary
     std::string synopsis() const;            // "jobs list [--state S] [--kind K] [--limit N]"
 };
 
 const std::vector<Command>& commands();
+// What every command has: --config, --set, --json, --help, --version.
+const std::vector<Option>& shared_options();
 
-// The command line cannot be understood: exit code 64.
-struct Usage : std::runtime_error {
-    using std::runtime_error::runtime_error;
+struct ExitMeaning {
+    int code;
+    std::string_view text;
 };
+const std::vector<ExitMeaning>& exit_codes();
+
+using config::Usage;  // exit code 64
 // Throws Usage unless `text` is an integer from `low` up.
 std::int64_t parse_integer(const std::string& text, const std::string& what, std::int64_t low);
 

@@ -1,5 +1,7 @@
 #include "ctl/commands.hpp"
 
+#include "ctl/cli.hpp"
+
 namespace memoir::ctl {
 
 const std::vector<Command>& commands() {
@@ -9,6 +11,31 @@ const std::vector<Command>& commands() {
         schema_apply_command(), schema_remove_command(), schema_grants_command(),    pause_command(),
         resume_command(),       remember_command(),      search_command(),           doctor_command(),
         reconcile_command(),    graph_show_command(),    stats_extraction_command(),
+    };
+    return all;
+}
+
+const std::vector<Option>& shared_options() {
+    static const std::vector<Option> all = [] {
+        auto table = config::source_options();
+        table.insert(table.end(), {
+                                      {"json", "", "answer as JSON, also when something goes wrong"},
+                                      {"help", "", "what the command does", {}, 'h'},
+                                      {"version", "", "print the version"},
+                                  });
+        return table;
+    }();
+    return all;
+}
+
+const std::vector<ExitMeaning>& exit_codes() {
+    static const std::vector<ExitMeaning> all{
+        {ok, "Done."},
+        {unexpected, "What was asked for is not there (a job, say), or something unexpected happened."},
+        {usage, "The command line cannot be understood."},
+        {unavailable, "The database or a backend that the command needs cannot be reached."},
+        {configuration,
+         "The configuration, the schema, a privilege or a model's files are not what they have to be."},
     };
     return all;
 }

@@ -113,7 +113,14 @@ void look_at_machine(Context&, Findings& findings) {
 }
 
 Command doctor_command() {
-    return {"doctor", "", "check everything that a start needs, a line each, with a HINT", {}, run};
+    return {"doctor",
+            "",
+            "check everything that a start needs, a line each, with a HINT",
+            {},
+            run,
+            "A line is ok, a warning (memoird works, with less), unavailable (what is needed does not "
+            "answer; exit 69) or wrong (it can never work so; exit 78). Nothing is changed that another "
+            "program would see."};
 }
 
 }  // namespace memoir::ctl

@@ -95,7 +95,8 @@ Command graph_show_command() {
              {"org", "O", "the scope"},
              {"user", "U", "the scope"},
              {"dot", "", "for Graphviz"}},
-            run};
+            run,
+            "Closed edges have an end. With --dot: `memoirctl graph show ... --dot | dot -Tsvg`."};
 }
 
 }  // namespace memoir::ctl

@@ -1,6 +1,5 @@
 #include "ctl/jobs.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "queue/job.hpp"
@@ -35,21 +34,18 @@ queue::JobRow need_job(Context& context, std::int64_t id) {
     throw NotFound("there is no job " + std::to_string(id) + ": it is done, or it went with its memory");
 }
 
-std::optional<std::string> kind_option(const Arguments& arguments) {
-    auto kind = arguments.get("kind");
-    if (!kind || std::find(queue::all_kinds.begin(), queue::all_kinds.end(), *kind) != queue::all_kinds.end())
-        return kind;
-    std::string known;
-    for (const auto each : queue::all_kinds) known += (known.empty() ? "" : ", ") + std::string(each);
-    throw Usage("--kind must be one of " + known);
+Option kind_choice(std::string_view help) {
+    return {"kind", "K", help, {queue::all_kinds.begin(), queue::all_kinds.end()}};
+}
+
+Option state_choice(std::string_view help) {
+    return {"state", "S", help, {"pending", "parked", "claimed", "failed", "all"}};
 }
 
 std::optional<queue::JobState> state_option(const Arguments& arguments, queue::JobState fallback) {
     const auto text = arguments.get("state");
     if (!text) return fallback;
-    if (*text == "all") return std::nullopt;
-    if (const auto state = queue::parse_job_state(*text)) return state;
-    throw Usage("--state must be one of pending, parked, claimed, failed, all");
+    return queue::parse_job_state(*text);  // none for `all`, the one choice that is no state
 }
 
 std::vector<telemetry::Field> job_fields(const queue::JobRow& job) {

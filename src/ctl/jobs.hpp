@@ -16,9 +16,10 @@ nlohmann::json job_json(const queue::JobRow& job);
 std::int64_t job_id(const Arguments& arguments);
 // Throws NotFound where there is no such row.
 queue::JobRow need_job(Context& context, std::int64_t id);
-// --kind, one of the contract's. Throws Usage.
-std::optional<std::string> kind_option(const Arguments& arguments);
-// --state, or `fallback`; `all` is none. Throws Usage.
+// --kind of the jobs' kinds, and --state with the help that names its default.
+Option kind_choice(std::string_view help);
+Option state_choice(std::string_view help);
+// --state, or `fallback`; `all` is none.
 std::optional<queue::JobState> state_option(const Arguments& arguments, queue::JobState fallback);
 // What a finished job was, for events: no reason, no content.
 std::vector<telemetry::Field> job_fields(const queue::JobRow& job);

@@ -9,7 +9,7 @@ namespace memoir::ctl {
 namespace {
 
 int run(Context& context, const Arguments& arguments) {
-    const queue::JobFilter filter{state_option(arguments, queue::JobState::pending), kind_option(arguments)};
+    const queue::JobFilter filter{state_option(arguments, queue::JobState::pending), arguments.get("kind")};
     const auto count = queue::count_jobs(context.database(), context.schema(), filter);
     context.print({{"count", count}}, [&](std::ostream& out) { out << count << '\n'; });
     return ok;
@@ -21,8 +21,7 @@ Command jobs_count_command() {
     return {"jobs count",
             "",
             "count jobs exactly, pending ones unless --state says otherwise",
-            {{"state", "S", "pending (default), parked, claimed, failed, all"},
-             {"kind", "K", "of this kind only"}},
+            {state_choice("in this state (default: pending)"), kind_choice("of this kind only")},
             run};
 }
 

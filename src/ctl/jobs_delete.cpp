@@ -32,7 +32,13 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_delete_command() {
-    return {"jobs delete", "ID", "delete one failed job: what it should have done stays undone", {}, run};
+    return {"jobs delete",
+            "ID",
+            "delete one failed job: what it should have done stays undone",
+            {},
+            run,
+            "The last extract job of a source hands it on as if it were done; a deleted synthesize job takes "
+            "its staged triples with it."};
 }
 
 }  // namespace memoir::ctl

@@ -10,7 +10,7 @@ namespace memoir::ctl {
 namespace {
 
 int run(Context& context, const Arguments& arguments) {
-    const queue::JobFilter filter{state_option(arguments, queue::JobState::failed), kind_option(arguments),
+    const queue::JobFilter filter{state_option(arguments, queue::JobState::failed), arguments.get("kind"),
                                   static_cast<int>(arguments.integer("limit", 50, 1))};
     const auto jobs = queue::list_jobs(context.database(), context.schema(), filter);
     auto json = nlohmann::json::array();
@@ -43,10 +43,11 @@ Command jobs_list_command() {
     return {"jobs list",
             "",
             "list jobs, failed ones unless --state says otherwise",
-            {{"state", "S", "pending, parked, claimed, failed (default), all"},
-             {"kind", "K", "of this kind only"},
+            {state_choice("in this state (default: failed)"),
+             kind_choice("of this kind only"),
              {"limit", "N", "at most N (default 50)"}},
-            run};
+            run,
+            "The newest come first. A reason is a code or words of memoird: no command shows what was said."};
 }
 
 }  // namespace memoir::ctl

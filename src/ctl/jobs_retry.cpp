@@ -9,7 +9,7 @@ namespace memoir::ctl {
 namespace {
 
 int retry_all(Context& context, const Arguments& arguments) {
-    const auto kind = kind_option(arguments);
+    const auto kind = arguments.get("kind");
     const bool dry_run = arguments.has("dry-run");
     const auto count = queue::retry_all(context.database(), context.schema(), kind, dry_run);
     if (!dry_run)
@@ -46,9 +46,10 @@ Command jobs_retry_command() {
             "[ID]",
             "give failed jobs back to the queue, with fresh attempts and in their old place",
             {{"all", "", "all failed jobs instead of one ID"},
-             {"kind", "K", "with --all: of this kind only"},
+             kind_choice("with --all: of this kind only"),
              {"dry-run", "", "with --all: only count"}},
-            run};
+            run,
+            "Only failed jobs can be retried."};
 }
 
 }  // namespace memoir::ctl

@@ -36,7 +36,14 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_why_command() {
-    return {"jobs why", "ID", "say why a job is where it is", {}, run};
+    return {
+        "jobs why",
+        "ID",
+        "say why a job is where it is",
+        {},
+        run,
+        "Tells whether it waits for a lane, is parked and until when, who holds it and how long the lease "
+        "lasts, which failed sibling or pause holds it up, and whether a living host serves its kind."};
 }
 
 }  // namespace memoir::ctl

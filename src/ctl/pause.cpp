@@ -35,7 +35,7 @@ const char* of_kinds(const std::string& kind) {
 
 int pause(Context& context, const Arguments& arguments) {
     need_table(context);
-    const auto kind = kind_option(arguments).value_or(std::string(queue::every_kind));
+    const auto kind = arguments.get("kind").value_or(std::string(queue::every_kind));
     const auto by = who();
     const auto insert = queue::insert_pause(context.schema(), kind, by);
     const bool changed = !context.database().exec(insert.sql, insert.params).empty();
@@ -51,7 +51,7 @@ int pause(Context& context, const Arguments& arguments) {
 
 int resume(Context& context, const Arguments& arguments) {
     need_table(context);
-    const auto kind = kind_option(arguments).value_or(std::string(queue::every_kind));
+    const auto kind = arguments.get("kind").value_or(std::string(queue::every_kind));
     const auto remove = queue::delete_pause(context.schema(), kind);
     const auto rows = context.database().exec(remove.sql, remove.params);
     std::vector<std::string> resumed;
@@ -77,12 +77,12 @@ Command pause_command() {
     return {"pause",
             "",
             "begin no more work in the whole fleet, until resumed; work in hand is finished",
-            {{"kind", "K", "only this kind"}},
+            {kind_choice("only this kind")},
             pause};
 }
 
 Command resume_command() {
-    return {"resume", "", "end pauses", {{"kind", "K", "only the pause of this kind"}}, resume};
+    return {"resume", "", "end pauses", {kind_choice("only the pause of this kind")}, resume};
 }
 
 }  // namespace memoir::ctl

@@ -101,7 +101,9 @@ Command reconcile_command() {
              {"org", "O", "the scope to rebuild"},
              {"user", "U", "the scope to rebuild"},
              {"dry-run", "", "only count"}},
-            run};
+            run,
+            "With no option, or with --failed, enqueues an embed job for each active memory that has no "
+            "vector. What is enqueued is done by the hosts, as any job."};
 }
 
 }  // namespace memoir::ctl

@@ -87,7 +87,10 @@ Command remember_command() {
              {"metadata", "JSON", "an object"},
              {"event-at", "TIME", "when it happened: RFC 3339, or a date"},
              {"jsonl", "FILE", "one JSON object a line: agent, org, user, content, metadata?, event_at?"}},
-            run};
+            run,
+            "With - the text is read from standard input. A file of --jsonl is stored whole or not at all. "
+            "Which jobs a memory gets depends on the sections of the configuration: extract with "
+            "[extraction], relational_extract with [graph]."};
 }
 
 }  // namespace memoir::ctl

@@ -53,7 +53,10 @@ Command schema_apply_command() {
             "create what is missing: the schema itself, and what memoird adds to it",
             {{"dry-run", "", "only print the SQL"},
              {"no-notify", "", "without the insert trigger, which serialises the commits of all writers"}},
-            apply};
+            apply,
+            "Indexes are built concurrently and leftovers of a build that was cut off are dropped; no step "
+            "waits longer than 5 s for a lock. Needs the right to create in the schema, which the daemon "
+            "itself does not."};
 }
 
 Command schema_remove_command() {

@@ -20,7 +20,12 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command schema_grants_command() {
-    return {"schema grants", "ROLE", "print the GRANT statements that a daemon's role needs", {}, run};
+    return {"schema grants",
+            "ROLE",
+            "print the GRANT statements that a daemon's role needs",
+            {},
+            run,
+            "To be run as owner of the schema: `memoirctl schema grants memoird | psql`."};
 }
 
 }  // namespace memoir::ctl

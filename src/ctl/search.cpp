@@ -93,8 +93,6 @@ int run(Context& context, const Arguments& arguments) {
     query.user_id = arguments.need("user");
     if (arguments.rest().size() != 1) throw Usage("give one TEXT (in quotes)");
     query.kind = arguments.get("kind");
-    if (query.kind && query.kind != "episodic" && query.kind != "semantic")
-        throw Usage("--kind must be episodic or semantic");
     const auto limit = static_cast<int>(std::min<std::int64_t>(arguments.integer("limit", 10, 1), 1'000));
 
     context.database();  // the cheaper thing to fail first
@@ -113,10 +111,12 @@ Command search_command() {
             {{"agent", "A", "the scope"},
              {"org", "O", "the scope"},
              {"user", "U", "the scope"},
-             {"kind", "K", "episodic or semantic ones only"},
+             {"kind", "K", "of this kind of memory only", {"episodic", "semantic"}},
              {"limit", "N", "at most N (default 10)"},
              {"content", "", "show what was said, too"}},
-            run};
+            run,
+            "Embeds TEXT with the configured model and asks the index. Shows no content unless --content "
+            "asks for it."};
 }
 
 }  // namespace memoir::ctl

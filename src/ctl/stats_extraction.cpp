@@ -63,7 +63,9 @@ Command stats_extraction_command() {
             {{"agent", "A", "of this agent only"},
              {"org", "O", "of this organisation only"},
              {"user", "U", "of this user only"}},
-            run};
+            run,
+            "The figure to compare models by: of the facts that each one found, how many were rejected by a "
+            "correction."};
 }
 
 }  // namespace memoir::ctl
