@@ -5,15 +5,16 @@ namespace memoir::app {
 const std::vector<config::Option>& options() {
     static const std::vector<config::Option> all = [] {
         auto table = config::source_options();
-        table.insert(
-            table.end(),
-            {
-                {"check-config", "", "parse and validate the configuration, connect to nothing; exit 0 or 78"},
-                {"print-config", "", "print the effective configuration as TOML, with origins, secrets hidden"},
-                {"until-idle", "", "work until nothing that is served here is left, then exit"},
-                {"version", "", "print the version"},
-                {"help", "", "print this", {}, 'h'},
-            });
+        table.insert(table.end(),
+                     {
+                         {"check-config", "",
+                          "parse and validate the configuration, connect to nothing; exit 0 or 78"},
+                         {"print-config", "",
+                          "print the effective configuration as TOML, with origins, secrets hidden"},
+                         {"until-idle", "", "work until nothing that is served here is left, then exit"},
+                         {"version", "", "print the version"},
+                         {"help", "", "print this", {}, 'h'},
+                     });
         return table;
     }();
     return all;

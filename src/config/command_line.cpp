@@ -37,10 +37,12 @@ void check_choice(const Option& option, const std::string& value) {
 
 std::vector<Option> source_options() {
     return {
-        {"config", "FILE",
+        {"config",
+         "FILE",
          "the configuration (default /etc/memoird/memoird.toml); a name that ends in .json is JSON with the "
          "same keys",
-         {}, 'c'},
+         {},
+         'c'},
         {"set", "KEY=VALUE", "override one key of it (--set worker.lease=30s); repeatable", {}, 0, true},
     };
 }
@@ -66,8 +68,8 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments,
     CommandLine line;
     try {
         po::variables_map map;
-        po::store(
-            po::command_line_parser(arguments).options(description).positional(rest).style(style).run(), map);
+        po::store(po::command_line_parser(arguments).options(description).positional(rest).style(style).run(),
+                  map);
         for (const auto& option : options) {
             const std::string name(option.name);
             if (!map.count(name)) continue;

@@ -15,8 +15,9 @@ namespace memoir::config {
 inline constexpr std::string_view default_file = "/etc/memoird/memoird.toml";
 
 struct Option {
-    std::string_view name;   // "kind"
-    std::string_view value;  // placeholder: "K"; empty: a switch. FILE and KEY=VALUE are completed as what they are
+    std::string_view name;  // "kind"
+    std::string_view
+        value;  // placeholder: "K"; empty: a switch. FILE and KEY=VALUE are completed as what they are
     std::string_view help;
     std::vector<std::string_view> choices = {};  // all that it may be; empty: anything
     char letter = 0;                             // "-c"

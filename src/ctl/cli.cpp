@@ -1,12 +1,11 @@
 #include "ctl/cli.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <ostream>
 
-#include "base/failure.hpp"
 #include "ctl/command.hpp"
 #include "ctl/context.hpp"
+#include "ctl/report.hpp"
 #include "telemetry/open_log.hpp"
 
 namespace memoir::ctl {
@@ -89,115 +88,57 @@ void print_help(std::ostream& out, const Command* command) {
     config::print_options(out, shared_options());
 }
 
-int report(std::ostream& err, int code, const std::string& text, const std::string& hint) {
-    err << "memoirctl: " << text << '\n';
-    if (!hint.empty()) err << "HINT: " << hint << '\n';
-    return code;
+// Before anything is understood: how mistakes are to be told.
+bool asks_for_json(const std::vector<std::string>& arguments) {
+    const auto end = std::ranges::find(arguments, "--");
+    return std::find(arguments.begin(), end, "--json") != end;
 }
 
-int report(std::ostream& err, Context& context, const pg::Error& error) {
-    switch (error.error_class()) {
-        case pg::ErrorClass::connection:
-        case pg::ErrorClass::resources:
-            return report(err, unavailable, std::string("the database cannot be used: ") + error.what(),
-                          "is PostgreSQL running, and does database.url name it?");
-        case pg::ErrorClass::transaction:
-        case pg::ErrorClass::cancelled:
-            return report(err, unavailable, error.what(), "");
-        case pg::ErrorClass::data:
-            return report(err, usage, std::string("PostgreSQL does not take this value: ") + error.what(),
-                          "");
-        case pg::ErrorClass::permission:
-        case pg::ErrorClass::schema:
-        case pg::ErrorClass::read_only:
-            // check() names the column or the privilege; the error alone names a code.
-            try {
-                schema::check(context.database(), context.schema());
-            } catch (const StartError& better) {
-                return report(err, configuration, better.problem(), better.hint());
-            } catch (const pg::Error&) {  // not even that: what we have is the best there is
-            }
-            return report(
-                err, configuration, error.what(),
-                error.error_class() == pg::ErrorClass::permission
-                    ? "look at user and password in database.url, and at memoirctl schema grants ROLE"
-                    : "");
-        case pg::ErrorClass::other:
-            break;
-    }
-    return report(err, unexpected, error.what(), "");
-}
-
-int code_of(const Failure& failure) {
-    switch (failure.type()) {
-        case FailureType::outage:
-        case FailureType::throttled:
-        case FailureType::ambiguous:
-        case FailureType::cancelled:
-            return unavailable;
-        case FailureType::blocked:
-            return configuration;
-        default:
-            return unexpected;
-    }
-}
-
-int run_command(const Command& command, const Arguments& arguments, Context& context, std::ostream& err) {
-    try {
-        return command.run(context, arguments);
-    } catch (const Usage& error) {
-        return report(err, usage, error.what(), "memoirctl " + std::string(command.name) + " --help");
-    } catch (const NotFound& error) {
-        return report(err, unexpected, error.what(), "");
-    } catch (const StartError& error) {
-        return report(err, configuration, error.problem(), error.hint());
-    } catch (const Failure& failure) {
-        const std::string at = failure.endpoint.empty() ? "" : failure.endpoint + ": ";
-        return report(err, code_of(failure), at + failure.reason(), failure.hint);
-    } catch (const pg::Error& error) {
-        return report(err, context, error);
-    }
-}
-
-int load_and_run(const Command& command, const CommandLine& line, std::ostream& out, std::ostream& err) {
+int load_and_run(const Command& command, const CommandLine& line, std::ostream& out, const Reporter& report) {
     const auto arguments = arguments_of(line, command);
     config::Sources sources;
     sources.file_required = line.has("config");
     sources.file = line.get("config", config::default_file);
     sources.sets = line.all("set");
     const auto loaded = config::load(sources);
-    if (!loaded.problems.empty()) {
-        for (const auto& problem : loaded.problems) err << problem.to_string() << '\n';
-        return configuration;
-    }
+    if (!loaded.problems.empty()) return report(loaded.problems);
     const auto log = telemetry::open_log(loaded.config.log, "memoirctl");
     Context context(loaded.config, line.has("json"), out, *log);
-    return run_command(command, arguments, context, err);
+    return run_reported(command, arguments, context, report);
+}
+
+int print_version(std::ostream& out, bool json) {
+    if (json)
+        out << "{\"program\": \"memoirctl\", \"version\": \"" MEMOIRD_VERSION "\"}\n";
+    else
+        out << "memoirctl " MEMOIRD_VERSION "\n";
+    return ok;
 }
 
 }  // namespace
 
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+    const Reporter report(out, err, asks_for_json(arguments));
+    const Command* command = nullptr;
     try {
         const auto found = find_command(arguments);
-        const auto line = parse(found.arguments, found.command);
-        if (line.has("version")) {
-            out << "memoirctl " << MEMOIRD_VERSION << '\n';
-            return ok;
-        }
+        command = found.command;
+        const auto line = parse(found.arguments, command);
+        if (line.has("version")) return print_version(out, line.has("json"));
         if (line.has("help")) {
-            print_help(out, found.command);
+            print_help(out, command);
             return ok;
         }
-        if (!found.command) {
-            if (found.words.empty()) return report(err, usage, "no command given", "memoirctl --help");
-            return report(err, usage, "there is no command " + found.words[0], "memoirctl --help lists them");
+        if (!command) {
+            if (found.words.empty()) return report(usage, "no command given", "memoirctl --help");
+            return report(usage, "there is no command " + found.words[0], "memoirctl --help lists them");
         }
-        return load_and_run(*found.command, line, out, err);
+        return load_and_run(*command, line, out, report);
     } catch (const Usage& error) {
-        return report(err, usage, error.what(), "memoirctl --help");
+        return report(usage, error.what(),
+                      "memoirctl " + (command ? std::string(command->name) + " " : "") + "--help");
     } catch (const std::exception& error) {
-        return report(err, unexpected, error.what(), "");
+        return report(unexpected, error.what());
     }
 }
 

@@ -37,6 +37,13 @@ class Arguments {
     std::vector<std::string> rest_;
 };
 
+// What a command asks of the database's role; what is lacking is told when the server has refused.
+enum class Rights {
+    read,   // only looks
+    write,  // changes rows, as the daemon does
+    owner,  // changes the schema
+};
+
 struct Command {
     std::string_view name;  // "jobs list"
     std::string_view rest;  // what stands beside options: "ID", "[TEXT|-]"; empty: nothing may
@@ -44,7 +51,8 @@ struct Command {
     std::vector<Option> options;
     int (*run)(Context&, const Arguments&);  // returns the exit code
     std::string_view details = {};           // what the man page says beyond the summary
-    std::string synopsis() const;            // "jobs list [--state S] [--kind K] [--limit N]"
+    Rights rights = Rights::write;
+    std::string synopsis() const;  // "jobs list [--state S] [--kind K] [--limit N]"
 };
 
 const std::vector<Command>& commands();

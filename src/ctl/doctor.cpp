@@ -120,7 +120,8 @@ Command doctor_command() {
             run,
             "A line is ok, a warning (memoird works, with less), unavailable (what is needed does not "
             "answer; exit 69) or wrong (it can never work so; exit 78). Nothing is changed that another "
-            "program would see."};
+            "program would see.",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

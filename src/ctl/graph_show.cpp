@@ -74,6 +74,7 @@ void write_tables(std::ostream& out, const Entities& entities, const Edges& edge
 
 int run(Context& context, const Arguments& arguments) {
     if (!arguments.rest().empty()) throw Usage("graph show takes no argument beside its options");
+    if (arguments.has("dot") && context.json()) throw Usage("give --dot or --json, not both");
     const memory::Scope scope{arguments.need("agent"), arguments.need("org"), arguments.need("user")};
     const auto entities = context.graph().shown_entities(scope, {});
     const auto edges = context.graph().shown_edges(scope, {});
@@ -96,7 +97,8 @@ Command graph_show_command() {
              {"user", "U", "the scope"},
              {"dot", "", "for Graphviz"}},
             run,
-            "Closed edges have an end. With --dot: `memoirctl graph show ... --dot | dot -Tsvg`."};
+            "Closed edges have an end. With --dot: `memoirctl graph show ... --dot | dot -Tsvg`.",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -22,7 +22,9 @@ Command jobs_count_command() {
             "",
             "count jobs exactly, pending ones unless --state says otherwise",
             {state_choice("in this state (default: pending)"), kind_choice("of this kind only")},
-            run};
+            run,
+            "",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

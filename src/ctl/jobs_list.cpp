@@ -47,7 +47,8 @@ Command jobs_list_command() {
              kind_choice("of this kind only"),
              {"limit", "N", "at most N (default 50)"}},
             run,
-            "The newest come first. A reason is a code or words of memoird: no command shows what was said."};
+            "The newest come first. A reason is a code or words of memoird: no command shows what was said.",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -26,7 +26,8 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_show_command() {
-    return {"jobs show", "ID", "show one job: never its payload, never what was said", {}, run};
+    return {"jobs show", "ID",        "show one job: never its payload, never what was said", {}, run,
+            "",          Rights::read};
 }
 
 }  // namespace memoir::ctl

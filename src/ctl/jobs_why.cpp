@@ -43,7 +43,8 @@ Command jobs_why_command() {
         {},
         run,
         "Tells whether it waits for a lane, is parked and until when, who holds it and how long the lease "
-        "lasts, which failed sibling or pause holds it up, and whether a living host serves its kind."};
+        "lasts, which failed sibling or pause holds it up, and whether a living host serves its kind.",
+        Rights::read};
 }
 
 }  // namespace memoir::ctl

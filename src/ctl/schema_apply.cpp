@@ -56,7 +56,8 @@ Command schema_apply_command() {
             apply,
             "Indexes are built concurrently and leftovers of a build that was cut off are dropped; no step "
             "waits longer than 5 s for a lock. Needs the right to create in the schema, which the daemon "
-            "itself does not."};
+            "itself does not.",
+            Rights::owner};
 }
 
 Command schema_remove_command() {
@@ -64,7 +65,9 @@ Command schema_remove_command() {
             "",
             "take away what memoird added: its tables with their rows, its indexes, its trigger",
             {{"dry-run", "", "only print the SQL"}},
-            remove};
+            remove,
+            "",
+            Rights::owner};
 }
 
 }  // namespace memoir::ctl

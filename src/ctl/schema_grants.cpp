@@ -10,7 +10,9 @@ namespace {
 
 int run(Context& context, const Arguments& arguments) {
     if (arguments.rest().size() != 1) throw Usage("give the name of one ROLE");
-    const auto lines = schema::grants(context.schema(), arguments.rest()[0]);
+    const auto lines =
+        schema::grants(context.schema(), arguments.rest()[0],
+                       arguments.has("read-only") ? schema::For::reading : schema::For::daemon);
     context.print({{"grants", lines}}, [&](std::ostream& out) {
         for (const auto& line : lines) out << line << ";\n";
     });
@@ -23,7 +25,7 @@ Command schema_grants_command() {
     return {"schema grants",
             "ROLE",
             "print the GRANT statements that a daemon's role needs",
-            {},
+            {{"read-only", "", "what a person needs who only looks: status, jobs list, search"}},
             run,
             "To be run as owner of the schema: `memoirctl schema grants memoird | psql`."};
 }

@@ -116,7 +116,8 @@ Command search_command() {
              {"content", "", "show what was said, too"}},
             run,
             "Embeds TEXT with the configured model and asks the index. Shows no content unless --content "
-            "asks for it."};
+            "asks for it.",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -65,7 +65,8 @@ Command stats_extraction_command() {
              {"user", "U", "of this user only"}},
             run,
             "The figure to compare models by: of the facts that each one found, how many were rejected by a "
-            "correction."};
+            "correction.",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -193,7 +193,8 @@ int run(Context& context, const Arguments&) {
 }  // namespace
 
 Command status_command() {
-    return {"status", "", "how deep the queue is, who holds what, are the backends reachable", {}, run};
+    return {"status",    "", "how deep the queue is, who holds what, are the backends reachable", {}, run, "",
+            Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -65,7 +65,8 @@ std::string values_function(const Program& program) {
     for (const auto& option : program.options) add("*", option);
     for (const auto& command : program.commands)
         for (const auto& option : command.options) add("'" + std::string(command.name) + " '", option);
-    return "# What option $2 of command $1 may be; $3 has been typed.\n_NAME_values() {\n    case \"$1 $2\" in\n" +
+    return "# What option $2 of command $1 may be; $3 has been typed.\n_NAME_values() {\n    case \"$1 $2\" "
+           "in\n" +
            cases + "    esac\n}\n";
 }
 
@@ -124,8 +125,8 @@ std::string bash_completion(const Program& program) {
     std::vector<std::string> of_files;
     const auto look = [&](const Option& option) {
         if (option.letter && takes(option) != Takes::nothing)
-            letters += std::string("    [[ $option == -") + option.letter + " ]] && option=" +
-                       spelled(option) + "\n";
+            letters += std::string("    [[ $option == -") + option.letter +
+                       " ]] && option=" + spelled(option) + "\n";
         if (takes(option) == Takes::file) of_files.push_back("$option == " + spelled(option));
     };
     for (const auto& option : program.options) look(option);

@@ -50,7 +50,8 @@ std::vector<std::string> names_with_value(const Program& program) {
     return names;
 }
 
-constexpr std::string_view functions = R"fish(# The words of the command before the cursor: "", "jobs", "jobs list".
+constexpr std::string_view functions =
+    R"fish(# The words of the command before the cursor: "", "jobs", "jobs list".
 function __NAME_command
     set -l words (commandline -opc)
     set -l command
@@ -104,9 +105,10 @@ std::string commands(const Program& program) {
 }  // namespace
 
 std::string fish_completion(const Program& program) {
-    std::string text = "# Fish completion for NAME, generated from the program's own table.\n\n"
-                       "function __NAME_settings\n    printf '%s\\n' \\\n        " +
-                       joined(config::settable(), " \\\n        ") + "\nend\n\ncomplete -c NAME -f\n";
+    std::string text =
+        "# Fish completion for NAME, generated from the program's own table.\n\n"
+        "function __NAME_settings\n    printf '%s\\n' \\\n        " +
+        joined(config::settable(), " \\\n        ") + "\nend\n\ncomplete -c NAME -f\n";
     for (const auto& option : program.options) text += "complete -c NAME" + spec(option);
     if (!program.commands.empty()) text += commands(program);
     return replaced(text, "NAME", program.name);

@@ -27,7 +27,8 @@ void write_options(RoffPage& page, const std::vector<Option>& options) {
         page.entry(term(option), sentence(option.help));
         if (option.choices.empty()) continue;
         std::string choices;
-        for (const auto choice : option.choices) choices += (choices.empty() ? "" : ", ") + std::string(choice);
+        for (const auto choice : option.choices)
+            choices += (choices.empty() ? "" : ", ") + std::string(choice);
         page.text("One of " + choices + ".");
     }
 }
@@ -67,7 +68,8 @@ std::string memoird_page() {
     page.text(
         "memoird claims jobs in the table memory_jobs of a PostgreSQL, does the work of their kind, and "
         "settles them: it embeds memories and indexes their vectors, extracts facts, labels them, works "
-        "corrections in, and keeps a knowledge graph. Any number of memoirds on any number of hosts share one "
+        "corrections in, and keeps a knowledge graph. Any number of memoirds on any number of hosts share "
+        "one "
         "queue.");
     page.paragraph();
     page.text(
@@ -122,8 +124,7 @@ std::string memoirctl_page() {
     page.heading("COMMANDS");
     for (const auto& command : memoirctl().commands) write_command(page, command);
     page.heading("EXIT STATUS");
-    for (const auto& [code, text] : ctl::exit_codes())
-        page.entry(RoffPage::bold(std::to_string(code)), text);
+    for (const auto& [code, text] : ctl::exit_codes()) page.entry(RoffPage::bold(std::to_string(code)), text);
     page.heading("ENVIRONMENT");
     page.text("As for memoird(8).");
     page.heading("FILES");

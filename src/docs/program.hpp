@@ -46,6 +46,7 @@ struct SecondWord {
     std::string word;
     const ctl::Command* command;
 };
-std::vector<SecondWord> second_words(const Program& program, std::string_view first);  // none: it stands alone
+std::vector<SecondWord> second_words(const Program& program,
+                                     std::string_view first);  // none: it stands alone
 
 }  // namespace memoir::docs

@@ -53,8 +53,9 @@ std::string command_case(const ctl::Command& command) {
 std::string command_part(const Program& program) {
     std::string text, groups;
     std::vector<std::string> group_names;
-    text += "    _arguments -C $shared '*:: :->words' && return\n    local -a choices\n"
-            "    if (( CURRENT == 1 )); then\n        choices=(\n";
+    text +=
+        "    _arguments -C $shared '*:: :->words' && return\n    local -a choices\n"
+        "    if (( CURRENT == 1 )); then\n        choices=(\n";
     for (const auto& word : first_words(program)) {
         const auto second = second_words(program, word);
         std::string summary;
@@ -69,14 +70,15 @@ std::string command_part(const Program& program) {
             groups += "                " + described(name, command->summary) + "\n";
         groups += "                ) ;;\n";
     }
-    text += "        )\n        _describe -t commands command choices\n        return\n    fi\n"
-            "    local command=$words[1]\n    if [[ $command == (" +
-            joined(group_names, "|") +
-            ") ]]; then\n        _arguments -C $shared '*:: :->words' && return\n        case $command in\n" +
-            groups +
-            "        esac\n        if (( CURRENT == 1 )); then\n"
-            "            _describe -t commands command choices\n            return\n        fi\n"
-            "        command+=\" $words[1]\"\n    fi\n    case $command in\n";
+    text +=
+        "        )\n        _describe -t commands command choices\n        return\n    fi\n"
+        "    local command=$words[1]\n    if [[ $command == (" +
+        joined(group_names, "|") +
+        ") ]]; then\n        _arguments -C $shared '*:: :->words' && return\n        case $command in\n" +
+        groups +
+        "        esac\n        if (( CURRENT == 1 )); then\n"
+        "            _describe -t commands command choices\n            return\n        fi\n"
+        "        command+=\" $words[1]\"\n    fi\n    case $command in\n";
     for (const auto& command : program.commands) text += command_case(command);
     return text + "    esac\n";
 }
@@ -95,10 +97,13 @@ SETTINGS
 }  // namespace
 
 std::string zsh_completion(const Program& program) {
-    std::string text = "#compdef NAME\n# Zsh completion for NAME, generated from the program's own table.\n\n";
-    text += replaced(std::string(settings), "SETTINGS", "        " + joined(config::settable(), "\n        "));
-    text += "_NAME() {\n    local curcontext=$curcontext state line\n    typeset -A opt_args\n"
-            "    local -a shared=(\n";
+    std::string text =
+        "#compdef NAME\n# Zsh completion for NAME, generated from the program's own table.\n\n";
+    text +=
+        replaced(std::string(settings), "SETTINGS", "        " + joined(config::settable(), "\n        "));
+    text +=
+        "_NAME() {\n    local curcontext=$curcontext state line\n    typeset -A opt_args\n"
+        "    local -a shared=(\n";
     for (const auto& option : program.options) text += "        " + spec(option) + "\n";
     text += "    )\n";
     text += program.commands.empty() ? "    _arguments $shared\n" : command_part(program);

@@ -68,15 +68,6 @@ constexpr Need needs[]{
     {"graph_triple_staging", "select, insert, update, delete", false},
 };
 
-std::string quoted(const std::string& identifier) {
-    std::string out = "\"";
-    for (const char c : identifier) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + '"';
-}
-
 }  // namespace
 
 std::span<const Index> our_indexes() {
@@ -143,23 +134,6 @@ std::vector<std::string> split_privileges(std::string_view privileges) {
         at = end + 2;
     }
     return words;
-}
-
-std::vector<std::string> grants(const std::string& schema, const std::string& role) {
-    require_valid_name(schema);
-    const std::string to = " to " + quoted(role);
-    std::vector<std::string> lines{"grant usage on schema " + quoted(schema) + to};
-    const auto table = [&](std::string_view name, std::string_view privileges) {
-        lines.push_back("grant " + std::string(privileges) + " on " + pg::qualified(schema, name) + to);
-    };
-    for (const auto& need : needs) {
-        table(need.table, need.privileges);
-        if (need.sequence)
-            lines.push_back("grant usage on sequence " +
-                            pg::qualified(schema, std::string(need.table) + "_id_seq") + to);
-    }
-    for (const auto& ours : tables) table(ours.name, ours.privileges);
-    return lines;
 }
 
 }  // namespace memoir::schema

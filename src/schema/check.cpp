@@ -30,16 +30,6 @@ void require_writable(pg::Connection& connection) {
                              " reset default_transaction_read_only, or look for the setting at the database");
 }
 
-void require_columns(const Inventory& found, const std::string& schema) {
-    if (!found.schema_exists)
-        throw StartError("there is no schema " + schema, "memoirctl schema apply creates it");
-    if (!found.has_any_fixed_table())
-        throw StartError("schema " + schema + " has no table memories", "memoirctl schema apply creates it");
-    if (const auto missing = missing_columns(found); !missing.empty())
-        throw StartError("schema " + schema + ": " + join(missing),
-                         "run the migrations of the library (polypixel-memoir-core 0.4.0) on this schema");
-}
-
 // Names every privilege that the role lacks, so that one round with the administrator is enough.
 void require_privileges(pg::Connection& connection, const std::string& schema, const Inventory& found) {
     std::vector<std::string> lacking;
@@ -73,6 +63,16 @@ void require_privileges(pg::Connection& connection, const std::string& schema, c
 }
 
 }  // namespace
+
+void require_columns(const Inventory& found, const std::string& schema) {
+    if (!found.schema_exists)
+        throw StartError("there is no schema " + schema, "memoirctl schema apply creates it");
+    if (!found.has_any_fixed_table())
+        throw StartError("schema " + schema + " has no table memories", "memoirctl schema apply creates it");
+    if (const auto missing = missing_columns(found); !missing.empty())
+        throw StartError("schema " + schema + ": " + join(missing),
+                         "run the migrations of the library (polypixel-memoir-core 0.4.0) on this schema");
+}
 
 Additions check(pg::Connection& connection, const std::string& schema) {
     const auto found = take_inventory(connection, schema);

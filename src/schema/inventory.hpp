@@ -29,5 +29,7 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema);
 
 // What the fixed part lacks, in our words, each with the library's migration that brings it; empty: nothing.
 std::vector<std::string> missing_columns(const Inventory& inventory);
+// Throws StartError where the schema, a table or a column is missing.
+void require_columns(const Inventory& found, const std::string& schema);
 
 }  // namespace memoir::schema

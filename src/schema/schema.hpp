@@ -44,8 +44,15 @@ void apply(pg::Connection& connection, const std::string& schema, const ApplyOpt
 void remove(pg::Connection& connection, const std::string& schema, const ApplyOptions& options,
             const std::function<void(const std::string&)>& say);
 
-// The exact GRANT statements that a daemon's role needs.
-std::vector<std::string> grants(const std::string& schema, const std::string& role);
+// The exact GRANT statements that the role of a daemon needs, or of a person who only looks.
+enum class For { daemon, reading };
+std::vector<std::string> grants(const std::string& schema, const std::string& role,
+                                For purpose = For::daemon);
+
+// What commands that only look need, and no more. Throws StartError as check() does.
+void check_readable(pg::Connection& connection, const std::string& schema);
+// What apply() and remove() need. Throws StartError naming what the role may not do.
+void require_owner(pg::Connection& connection, const std::string& schema);
 
 // The library's schema alone, as its migrations leave it, ledger included. For apply() and tests.
 std::vector<std::string> contract_ddl(const std::string& schema);

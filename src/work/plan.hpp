@@ -16,7 +16,8 @@ struct Plan {
     // `lease` holds from the engine's start to its end: the whole fleet relies on it.
     Options options;
     Registry registry;
-    bool has_graph = false;  // here, or with graph_absent = "leave" on another host: lost fan-ins are repaired
+    bool has_graph =
+        false;  // here, or with graph_absent = "leave" on another host: lost fan-ins are repaired
     // Lives as long as anything works by this plan: what the registry points to.
     std::shared_ptr<const void> backing{};
 

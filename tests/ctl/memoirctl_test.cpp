@@ -149,21 +149,111 @@ TEST_CASE("a schema that is missing or lacks a column ends with 78, whatever the
     CHECK(has(finished.errors, "no column memory_jobs.state"));
 }
 
-TEST_CASE("a role that lacks a privilege is told which") {
+namespace {
+
+// A role of the cluster that memoirctl runs as; gone with the test.
+struct Role {
+    explicit Role(Ctl& ctl) : ctl_(ctl), name("role_" + ctl.schema.name()) {
+        ctl_.schema.sql("create role " + name + " login");
+    }
+    ~Role() {
+        ctl_.schema.sql("drop owned by " + name);
+        ctl_.schema.sql("drop role " + name);
+    }
+    Role(const Role&) = delete;
+    Role& operator=(const Role&) = delete;
+    test::Finished run(std::vector<std::string> arguments) const {
+        std::vector<std::string> all{memoirctl_PROGRAM,
+                                     "--set",
+                                     "database.url=" + test::Cluster::shared().url(),
+                                     "--set",
+                                     "database.schema=" + ctl_.schema.name(),
+                                     "--set",
+                                     "vector.backend=postgres"};
+        all.insert(all.end(), arguments.begin(), arguments.end());
+        return test::run({all, {{"PGOPTIONS", "-c role=" + name}}, {}});
+    }
+    void grant(const std::vector<std::string>& options) const {
+        std::vector<std::string> arguments{"schema", "grants", name};
+        arguments.insert(arguments.end(), options.begin(), options.end());
+        const auto statements = ctl_.run(arguments);
+        REQUIRE(statements.code == 0);
+        std::istringstream lines(statements.output);
+        for (std::string line; std::getline(lines, line);) ctl_.schema.sql(line);
+    }
+
+  private:
+    Ctl& ctl_;
+
+  public:
+    const std::string name;
+};
+
+}  // namespace
+
+TEST_CASE("a role that may change nothing looks at everything with the grants for reading") {
     Ctl ctl;
-    const std::string role = "role_" + ctl.schema.name();
-    ctl.schema.sql("create role " + role + " login");
-    ctl.schema.sql("grant usage on schema $schema to " + role);
-    auto url = test::Cluster::shared().url();
-    const auto finished = test::run({{memoirctl_PROGRAM, "--set", "database.url=" + url, "--set",
-                                      "database.schema=" + ctl.schema.name(), "jobs", "list"},
-                                     {{"PGOPTIONS", "-c role=" + role}},
-                                     {}});
+    const auto pid = ctl.schema.memory(said);
+    const auto id = std::to_string(ctl.failed("extract", pid));
+    const Role role(ctl);
+    role.grant({"--read-only"});
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"status"},
+                                                                       {"jobs", "list"},
+                                                                       {"jobs", "show", id},
+                                                                       {"jobs", "why", id},
+                                                                       {"jobs", "count"},
+                                                                       {"stats", "extraction"}}) {
+        const auto finished = role.run(arguments);
+        INFO(arguments[0] << finished.errors);
+        CHECK(finished.code == 0);
+    }
+    const auto retry = role.run({"jobs", "retry", "--all"});
+    CHECK(retry.code == 78);
+    CHECK(has(retry.errors, "lacks"));
+    CHECK(has(retry.errors, "memory_jobs"));
+}
+
+TEST_CASE("a role that lacks a privilege is told which: for looking no more than that needs") {
+    Ctl ctl;
+    const Role role(ctl);
+    ctl.schema.sql("grant usage on schema $schema to " + role.name);
+    const auto list = role.run({"jobs", "list"});
+    CHECK(list.code == 78);
+    CHECK(has(list.errors, "role " + role.name + " lacks select on memories, select on memory_jobs"));
+    CHECK_FALSE(has(list.errors, "insert"));
+    CHECK_FALSE(has(list.errors, "memoird_replies"));
+    CHECK(has(list.errors, "memoirctl schema grants --read-only " + role.name));
+    const auto pause = role.run({"pause"});
+    CHECK(pause.code == 78);
+    CHECK(has(pause.errors, "insert on memoird_pauses"));
+    CHECK(has(pause.errors, "memoirctl schema grants " + role.name));
+}
+
+TEST_CASE("schema apply says what its role may not do, and who may") {
+    Ctl nothing(With::nothing);
+    const Role stranger(nothing);
+    auto finished = stranger.run({"schema", "apply"});
     CHECK(finished.code == 78);
-    CHECK(has(finished.errors, "role " + role + " lacks select on memories"));
-    CHECK(has(finished.errors, "memoirctl schema grants " + role));
-    ctl.schema.sql("drop owned by " + role);
-    ctl.schema.sql("drop role " + role);
+    CHECK(has(finished.errors, "role " + stranger.name + " may not create one in the database memoir"));
+    CHECK(has(finished.errors, "grant create on database"));
+    CHECK_FALSE(has(finished.errors, "memoirctl schema apply creates it"));
+
+    Ctl empty(With::nothing);
+    empty.schema.sql("create schema $schema");
+    const Role guest(empty);
+    empty.schema.sql("grant usage on schema $schema to " + guest.name);
+    finished = guest.run({"schema", "apply"});
+    CHECK(finished.code == 78);
+    CHECK(has(finished.errors, "may not create in schema " + empty.schema.name()));
+    CHECK(has(finished.errors, "HINT: run this as the schema's owner"));
+
+    Ctl library(With::contract);
+    const Role daemon(library);
+    library.schema.sql("grant usage, create on schema $schema to " + daemon.name);
+    finished = daemon.run({"schema", "apply"});
+    CHECK(finished.code == 78);
+    CHECK(has(finished.errors, "belong to another role than " + daemon.name));
+    CHECK(has(finished.errors, "HINT: run this as postgres"));
 }
 
 TEST_CASE("schema apply creates, says each step once, and logs that it did") {

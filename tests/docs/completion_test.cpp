@@ -1,6 +1,6 @@
 // What three real shells offer after a line and a TAB.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <sstream>
 
 #include "docs/documents.hpp"
@@ -32,29 +32,29 @@ struct Shell {
 
 Words bash(const Documents& documents, const std::string& line) {
     // The words are left to the function, which reads the line itself.
-    const std::string script = "source \"$1\"; COMP_LINE=$2; COMP_POINT=${#2}; _$3; "
-                               "(( ${#COMPREPLY[@]} == 0 )) || printf '%s\\n' \"${COMPREPLY[@]}\"";
+    const std::string script =
+        "source \"$1\"; COMP_LINE=$2; COMP_POINT=${#2}; _$3; "
+        "(( ${#COMPREPLY[@]} == 0 )) || printf '%s\\n' \"${COMPREPLY[@]}\"";
     const auto program = line.substr(0, line.find(' '));
-    return lines_of(test::run({{"/bin/bash", "--norc", "-c", script, "bash", documents.path("bash/" + program),
-                                line, program},
-                               {},
-                               {}}));
+    return lines_of(test::run(
+        {{"/bin/bash", "--norc", "-c", script, "bash", documents.path("bash/" + program), line, program},
+         {},
+         {}}));
 }
 
 Words fish(const Documents& documents, const std::string& line) {
     const auto program = line.substr(0, line.find(' '));
-    return lines_of(test::run({{"/usr/bin/fish", "--no-config", "-c",
-                                "source $argv[1]; complete -C $argv[2]",
+    return lines_of(test::run({{"/usr/bin/fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
                                 documents.path("fish/" + program + ".fish"), line},
                                {{"HOME", documents.path("")}},
                                {}}));
 }
 
 Words zsh(const Documents& documents, const std::string& line) {
-    return lines_of(test::run({{"/usr/bin/zsh", "-f", SOURCE_DIR "/tests/docs/complete.zsh",
-                                documents.path("zsh"), line},
-                               {{"HOME", documents.path("")}, {"TERM", "dumb"}},
-                               {}}));
+    return lines_of(
+        test::run({{"/usr/bin/zsh", "-f", SOURCE_DIR "/tests/docs/complete.zsh", documents.path("zsh"), line},
+                   {{"HOME", documents.path("")}, {"TERM", "dumb"}},
+                   {}}));
 }
 
 const std::vector<Shell> shells{{"bash", bash}, {"zsh", zsh}, {"fish", fish}};

@@ -14,9 +14,10 @@ namespace {
 
 // As a terminal shows it, in one line, with single spaces and no hyphenation.
 std::string shown(const std::string& page) {
-    const auto finished = test::run({{"/usr/bin/groff", "-man", "-Tascii", "-P-c", "-rHY=0", "-rLL=500n", page},
-                                     {{"GROFF_NO_SGR", "1"}},
-                                     {}});
+    const auto finished =
+        test::run({{"/usr/bin/groff", "-man", "-Tascii", "-P-c", "-rHY=0", "-rLL=500n", page},
+                   {{"GROFF_NO_SGR", "1"}},
+                   {}});
     std::string text;
     for (std::size_t i = 0; i < finished.output.size(); ++i) {
         const char c = finished.output[i];
@@ -41,7 +42,8 @@ bool has(const std::string& text, std::string_view part) {
 
 TEST_CASE("nobody who reads roff has a complaint about a page") {
     const Documents documents;
-    const auto page = documents.path(std::string(GENERATE("man1/memoirctl.1", "man5/memoird.toml.5", "man8/memoird.8")));
+    const auto page =
+        documents.path(std::string(GENERATE("man1/memoirctl.1", "man5/memoird.toml.5", "man8/memoird.8")));
     CAPTURE(page);
     if (installed("groff")) {
         const auto finished = test::run({{"/usr/bin/groff", "-ww", "-man", "-Tutf8", "-z", page}, {}, {}});
@@ -82,7 +84,9 @@ TEST_CASE("memoird.toml(5) has every section and every key") {
         CAPTURE(key.section, key.name);
         if (key.name == "*") continue;
         CHECK(has(page, " " + std::string(key.name) +
-                            (key.type != config::Type::secret ? " " : key.inline_secret ? ", " : "_file, ")));
+                            (key.type != config::Type::secret ? " "
+                             : key.inline_secret              ? ", "
+                                                              : "_file, ")));
         // Backquotes are typography here.
         std::string help(key.help);
         std::erase(help, '`');
@@ -107,7 +111,8 @@ TEST_CASE("memoirctl(1) has every command with its options and exit codes") {
         }
     }
     for (const auto& option : ctl::shared_options()) CHECK(has(page, "--" + std::string(option.name) + " "));
-    for (const auto& [code, text] : ctl::exit_codes()) CHECK(has(page, std::to_string(code) + " " + std::string(text)));
+    for (const auto& [code, text] : ctl::exit_codes())
+        CHECK(has(page, std::to_string(code) + " " + std::string(text)));
 }
 
 TEST_CASE("memoird(8) has every option, signal and exit code") {
@@ -121,8 +126,10 @@ TEST_CASE("memoird(8) has every option, signal and exit code") {
         CHECK(has(page, "--" + std::string(option.name) + " "));
         CHECK(has(page, std::string(option.help.substr(1))));
     }
-    for (const auto& [name, text] : app::signals()) CHECK(has(page, std::string(name) + " " + std::string(text)));
-    for (const auto& [code, text] : app::exit_codes()) CHECK(has(page, std::string(code) + " " + std::string(text)));
+    for (const auto& [name, text] : app::signals())
+        CHECK(has(page, std::string(name) + " " + std::string(text)));
+    for (const auto& [code, text] : app::exit_codes())
+        CHECK(has(page, std::string(code) + " " + std::string(text)));
 }
 
 TEST_CASE("no document tells when or where it was built") {
@@ -140,9 +147,9 @@ TEST_CASE("the build has written what the tables say") {
         CAPTURE(document.path);
         std::ifstream file(std::string(BINARY_DIR "/docs/") + document.path, std::ios::binary);
         if (!file) {
-        WARN("the target docs is not built");
-        return;
-    }
+            WARN("the target docs is not built");
+            return;
+        }
         std::ostringstream written;
         written << file.rdbuf();
         CHECK(written.str() == document.text);
