@@ -1,5 +1,6 @@
 #include "stages/extract.hpp"
 
+#include "base/step.hpp"
 #include "stages/each_member.hpp"
 
 namespace memoir::stages {
@@ -21,7 +22,9 @@ class Extract::Store : public work::Effects {
             if (!members_[member]) continue;
             const auto& [reading, paid, fields] = *members_[member];
             if (!stage_.extractor_.still(transaction, reading)) throw work::Changed({member});
+            step("extract.storing");
             if (paid) stage_.extractor_.store(transaction, reading.source, *paid);
+            step("extract.stored");
         }
     }
 
@@ -45,6 +48,7 @@ void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const 
         fields.push_back({"reason", std::string(reason)});
         log_.info("memoir.extraction.skipped", "nothing is extracted", std::move(fields));
     };
+    step("extract.begun");
     auto reading = extractor_.read(claim.job().source_pid, stop);
     if (!reading)
         return log_.info("memoir.extraction.source_missing", "the memory was deleted before its job ran",

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "base/step.hpp"
 #include "work/stage.hpp"
 
 namespace memoir::stages {
@@ -116,8 +117,11 @@ Reply Extractor::reply(const work::Claim& claim, const model::ChatRequest& reque
     }
     fields.push_back({"paid_before", parsed.has_value()});
     if (!parsed) {
+        step("reply.asking");
         parsed = ask<Reply>(claim, request, stop);
+        step("reply.arrived");
         replies_.keep(key, extraction::to_json(*parsed), stop);
+        step("reply.kept");
     }
     return std::move(*parsed);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random_id.hpp"
+#include "base/step.hpp"
 #include "queue/fan_in.hpp"
 #include "work/pg_failure.hpp"
 
@@ -50,6 +51,7 @@ class Reprocess::Replace : public work::Effects {
         : stage_(stage), job_(job), reading_(reading), paid_(paid) {}
 
     void apply(pg::Transaction& transaction, work::Members) override {
+        step("reprocess.replacing");
         const auto& pid = reading_.source.pid;
         const auto& schema = stage_.schema_;
         // The settle has locked the job's own source; this is another memory more often than not.
@@ -60,7 +62,9 @@ class Reprocess::Replace : public work::Effects {
         if (!stage_.tools_.extractor->still(transaction, reading_)) throw work::Changed({0});
         const auto retired = memory::retire_derived(transaction, schema, pid, job_.correction.reason);
         if (retired != expected()) throw work::Changed({0});
+        step("reprocess.retired");
         stage_.tools_.extractor->store(transaction, reading_.source, paid_);
+        step("reprocess.stored");
         if (!paid_.facts.empty()) return;
         // No row of ours tells an older extract that it comes too late.
         queue::remove_older_extracts(transaction, schema, pid, job_.claim.job().position);
@@ -100,7 +104,9 @@ void Reprocess::evict(Job& job) {
                      std::move(fields));
     };
     try {
+        step("reprocess.evicting");
         tools_.index->remove(retired, job.stop);
+        step("reprocess.evicted");
     } catch (const Failure& failure) {
         failed(failure.reason());
         throw;
@@ -191,6 +197,7 @@ void Reprocess::member(Job& job, const std::string& pid) {
 }
 
 void Reprocess::one(Job& job) {
+    step("reprocess.begun");
     evict(job);
     const auto& source_pid = job.claim.job().source_pid;
     std::vector<memory::Memory> found;
@@ -215,6 +222,7 @@ void Reprocess::one(Job& job) {
     if (!job.correction.progress.members) {
         auto progress = job.correction.progress;
         progress.members = neighbourhood(job, source);
+        step("reprocess.neighbours_found");
         NoEffects none;
         save(job, none, progress);
         auto fields = job.fields();

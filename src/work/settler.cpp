@@ -4,6 +4,7 @@
 
 #include "base/pause.hpp"
 #include "base/random_id.hpp"
+#include "base/step.hpp"
 #include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "queue/claim.hpp"
@@ -248,7 +249,9 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
         const auto statement =
             queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous);
         unknown = true;
+        step("settle.committing");
         const auto result = lease->exec(statement);
+        step("settle.committed");
         for (const auto member : take_returned(batch, members, result)) succeeded(batch[member]);
         // Passed over because somebody has it locked, or not ours any more: the next round looks.
         return members.empty();
@@ -364,7 +367,9 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 if (entry.fan_in)
                     queue::enqueue_synthesize(transaction, context_.schema, sources(batch, ready));
                 unknown = true;
+                step("settle.committing");
                 transaction.commit();
+                step("settle.committed");
                 unknown = false;
                 if (effects) effects->committed(ready);
                 for (const auto member : ready) succeeded(batch[member]);
@@ -434,7 +439,9 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         }
         effects.apply(transaction, member);
         unknown = true;
+        step("checkpoint.committing");
         transaction.commit();
+        step("checkpoint.committed");
         return true;
     });
     if (!stood || is_lost) throw Failure(FailureType::cancelled, "the claim was lost at a checkpoint");

@@ -75,7 +75,7 @@ Memoird::Memoird(const TestSchema& schema, const EmbeddingDouble& embedder, Opti
     config.close();
 
     Process::Options child;
-    child.arguments = {memoird_PROGRAM, "--config", file_};
+    child.arguments = {options.program.empty() ? memoird_PROGRAM : options.program, "--config", file_};
     child.arguments.insert(child.arguments.end(), options.arguments.begin(), options.arguments.end());
     child.environment = options.environment;
     process_ = std::make_unique<Process>(child);

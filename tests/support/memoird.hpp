@@ -45,7 +45,8 @@ class Memoird {
         std::map<std::string, std::string> settings{};  // "worker.lease" → "\"3s\"": TOML values
         std::vector<std::string> arguments{};           // "--until-idle"
         std::map<std::string, std::string> environment{};
-        bool json = true;  // log as JSON lines
+        bool json = true;       // log as JSON lines
+        std::string program{};  // another build of memoird
     };
     // Postgres backend, the double as embedder, text log at debug, lease 60 s, poll 50 ms unless the settings
     // say otherwise. Starts at once.
