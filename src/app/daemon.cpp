@@ -65,7 +65,7 @@ int Daemon::run() {
                                         .reload = [this] { reload(); },
                                         .status = [this] { report_status(); }});
     try {
-        observation_.serve(control_, config_.metrics);
+        observation_.serve(control_, config_.metrics, config_.worker.host, config_.database.schema);
     } catch (const StartError& error) {
         log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
         code_ = exit_config;

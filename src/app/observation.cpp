@@ -1,10 +1,15 @@
 #include "app/observation.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/ip/host_name.hpp>
 #include <map>
 
 #include "endpoint/endpoint.hpp"
 #include "http/listen_address.hpp"
-#include "queue/admin.hpp"
+#include "page/assets.hpp"
+#include "page/status_page.hpp"
 
 namespace memoir::app {
 
@@ -12,6 +17,9 @@ namespace {
 
 // However many processes ask, each asks this rarely (a queue's depth is one statement, but not a free one).
 constexpr Milliseconds depth_interval{5'000};
+// While nobody looks: often enough that who comes back does not find an hour-old figure.
+constexpr Milliseconds idle_interval{60'000};
+constexpr Milliseconds asked_lately{60'000};
 
 std::string lane_of(const std::string& worker) {
     return worker.substr(0, worker.rfind('.'));
@@ -41,16 +49,28 @@ work::Observer Observation::observer() {
     return observer;
 }
 
-void Observation::serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options) {
+void Observation::serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
+                        const std::string& host, const std::string& schema) {
     if (options.listen.empty()) return;
+    host_ = host;
+    schema_ = schema;
     http::Routes routes;
+    routes["/"] = [this](const std::string&) {
+        asked_ = Steady::now();
+        return status_page();
+    };
     routes["/metrics"] = [this](const std::string&) {
+        asked_ = Steady::now();
         return http::Reply{200, telemetry::Metrics::content_type, metrics_.exposition()};
     };
     // The control loop answers this: that it does is the health.
     routes["/healthz"] = [](const std::string&) { return http::Reply{.body = "ok\n"}; };
     routes["/readyz"] = [this](const std::string&) { return ready(); };
-    server_ = std::make_unique<http::Server>(control, http::parse_listen(options.listen), std::move(routes));
+    auto names = options.host_names;
+    names.push_back(host);
+    names.push_back(boost::asio::ip::host_name());
+    server_ = std::make_unique<http::Server>(control, http::parse_listen(options.listen), std::move(routes),
+                                             http::Server::Limits{}, std::move(names));
 }
 
 void Observation::watch(work::Engine& engine, Backends& backends, pg::Pool& pool) {
@@ -107,26 +127,102 @@ void Observation::refresh() {
     }
 }
 
+http::Reply Observation::status_page() const {
+    return {200, page::content_type, page::render(snapshot()), page::headers()};
+}
+
+page::Snapshot Observation::snapshot() const {
+    page::Snapshot shown;
+    shown.version = MEMOIRD_VERSION;
+    shown.host = host_;
+    shown.schema = schema_;
+    shown.pid = getpid();
+    shown.started = started_;
+    shown.made = std::chrono::system_clock::now();
+    shown.events = log_.recent();
+    std::lock_guard lock(mutex_);
+    if (draining_)
+        shown.phase = page::Snapshot::Phase::draining;
+    else if (engine_)
+        shown.phase = page::Snapshot::Phase::ready;
+    if (!depths_.empty())
+        shown.counted_before = std::chrono::duration_cast<Milliseconds>(Steady::now() - depths_at_);
+    if (!engine_) return shown;
+    shown.database_up = pool_->up();
+    shown.pool_in_use = pool_->in_use();
+    shown.pool_size = pool_->size();
+    for (const auto* endpoint : backends_->endpoints()) shown.endpoints.push_back(endpoint->snapshot());
+    show_work(shown);
+    show_kinds(shown);
+    return shown;
+}
+
+void Observation::show_work(page::Snapshot& shown) const {
+    const auto& tally = engine_->tally();
+    shown.totals = {tally.claimed, tally.succeeded, tally.retried, tally.failed,
+                    tally.parked,  tally.released,  tally.lost,    tally.recovered};
+    for (auto& job : engine_->jobs_in_hand())
+        shown.work.push_back(
+            {job.id, std::move(job.kind), std::move(job.source_pid), std::move(job.worker), job.since});
+    for (auto& lane : engine_->plan()->served()) {
+        page::Lane now{lane.name, std::move(lane.kinds), lane.loops, lane.batch};
+        std::set<std::string> busy;
+        for (const auto& job : shown.work)
+            if (lane_of(job.worker) == now.name) {
+                ++now.jobs;
+                busy.insert(job.worker);
+            }
+        now.busy = static_cast<int>(busy.size());
+        shown.lanes.push_back(std::move(now));
+    }
+}
+
+void Observation::show_kinds(page::Snapshot& shown) const {
+    shown.paused = engine_->pauses();
+    const auto plan = engine_->plan();
+    for (const auto name : queue::all_kinds) {
+        page::Kind kind{std::string(name)};
+        for (const auto& depth : depths_)
+            if (depth.kind == name) kind.depth = depth;
+        for (const auto& lane : shown.lanes)
+            if (std::ranges::find(lane.kinds, name) != lane.kinds.end()) kind.lane = lane.name;
+        for (const auto& unserved : backends_->unserved())
+            if (unserved.kind == name) kind.left = unserved.reason;
+        if (const auto entry = plan->registry.find(kind.name); entry != plan->registry.end())
+            for (const auto* needed : entry->second.needs)
+                if (!needed->allows_claims()) kind.waits_for.push_back(needed->snapshot().name);
+        shown.kinds.push_back(std::move(kind));
+    }
+}
+
 void Observation::tick(pg::Pool& pool, const std::string& schema) {
-    if (!server_ || Steady::now() < next_depth_) return;
-    next_depth_ = Steady::now() + depth_interval;
+    if (!server_) return;
+    const auto now = Steady::now();
+    const bool asked = now - asked_.load() < asked_lately;
+    if (counted_ != TimePoint{} && now - counted_ < (asked ? depth_interval : idle_interval)) return;
+    counted_ = now;
     try {
         auto lease = pool.acquire({}, Milliseconds(1'000));
         const auto statement = queue::depth_statement(schema);
-        for (const auto& depth : queue::read_depths(lease->exec(statement))) {
-            const auto set = [&](const char* state, std::int64_t count) {
-                metrics_.queue_jobs.set({depth.kind, state}, static_cast<double>(count));
-                metrics_.queue_jobs_capped.set({depth.kind, state}, count >= queue::depth_cap ? 1 : 0);
-            };
-            set("pending", depth.pending);
-            set("parked", depth.parked);
-            set("claimed", depth.claimed);
-            set("failed", depth.failed);
-            metrics_.queue_oldest.set({depth.kind}, depth.oldest.value_or(0));
-        }
+        show(queue::read_depths(lease->exec(statement)));
     } catch (const pg::Error&) {
         // The gauges keep what was last seen; database_up tells.
     }
+}
+
+void Observation::show(const std::vector<queue::Depth>& depths) {
+    for (const auto& depth : depths) {
+        for (const auto state : {queue::JobState::pending, queue::JobState::parked, queue::JobState::claimed,
+                                 queue::JobState::failed}) {
+            const std::string name(queue::to_string(state));
+            metrics_.queue_jobs.set({depth.kind, name}, static_cast<double>(depth.count(state)));
+            metrics_.queue_jobs_capped.set({depth.kind, name}, depth.more(state) ? 1 : 0);
+        }
+        metrics_.queue_oldest.set({depth.kind}, depth.oldest.value_or(0));
+    }
+    std::lock_guard lock(mutex_);
+    depths_ = depths;
+    depths_at_ = Steady::now();
 }
 
 }  // namespace memoir::app

@@ -1,8 +1,9 @@
 #pragma once
-// What a running memoird shows to those who look: Prometheus metrics, /healthz and /readyz. Counts what the
-// engine tells; reads the rest when it is asked. The queue's depth is read on the scout's tick, never more
-// than once in 5 s. Thread safety: construct, serve and stop on the control thread; observer and tick from
-// any thread.
+// What a running memoird shows to those who look: Prometheus metrics, /healthz, /readyz, and at / the status
+// page. Counts what the engine tells; reads the rest when it is asked. Only the queue's depth needs the
+// database: one statement on the scout's tick, at most every 5 s while somebody asks and once a minute while
+// nobody does, whoever asks for what. Thread safety: construct, serve and stop on the control thread;
+// observer and tick from any thread.
 
 #include <atomic>
 #include <functional>
@@ -11,7 +12,9 @@
 
 #include "app/backends.hpp"
 #include "http/server.hpp"
+#include "page/snapshot.hpp"
 #include "pg/pool.hpp"
+#include "queue/admin.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/metrics_options.hpp"
 #include "telemetry/sink_log.hpp"
@@ -25,8 +28,10 @@ class Observation {
 
     // For the engine.
     work::Observer observer();
-    // Listens where the options say; nowhere when they say nothing. Throws StartError.
-    void serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options);
+    // Listens where the options say; nowhere when they say nothing. `host` and `schema` are shown. Throws
+    // StartError.
+    void serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
+               const std::string& host, const std::string& schema);
     // From here on there is an engine to look at. All of it outlives this object's use.
     void watch(work::Engine& engine, Backends& backends, pg::Pool& pool);
     void draining();
@@ -38,16 +43,27 @@ class Observation {
   private:
     void refresh();
     http::Reply ready() const;
+    http::Reply status_page() const;
+    page::Snapshot snapshot() const;
+    // The rest with mutex_, and an engine.
+    void show_kinds(page::Snapshot& shown) const;
+    void show_work(page::Snapshot& shown) const;
+    void show(const std::vector<queue::Depth>& depths);
 
     telemetry::SinkLog& log_;
     telemetry::Metrics metrics_;
     std::unique_ptr<http::Server> server_;
-    mutable std::mutex mutex_;  // guards the three below
+    std::string host_, schema_;
+    const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+    std::atomic<TimePoint> asked_{};  // when somebody last looked
+    TimePoint counted_{};             // of the scout's thread: when the depth was last asked for
+    mutable std::mutex mutex_;        // guards what follows
+    std::vector<queue::Depth> depths_;
+    TimePoint depths_at_{};
     work::Engine* engine_ = nullptr;
     Backends* backends_ = nullptr;
     pg::Pool* pool_ = nullptr;
     std::atomic<bool> draining_{false};
-    TimePoint next_depth_{};  // of the scout's thread
 };
 
 }  // namespace memoir::app

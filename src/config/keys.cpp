@@ -242,6 +242,14 @@ void add_telemetry_keys(std::vector<Key>& keys) {
              .type = Type::boolean,
              .target = at<&C::metrics, &M::allow_remote>,
              .help = "Needed for an address beyond loopback: whoever reaches it can read the status page."},
+            {.section = "metrics",
+             .name = "host_names",
+             .type = Type::list,
+             .target = at<&C::metrics, &M::host_names>,
+             .help = "Names by which it is reached, besides IP addresses, localhost and the machine's own "
+                     "name. A request for any other name is refused: a page from elsewhere could have sent "
+                     "a browser here by it (DNS rebinding).",
+             .sample = "[\"memoird.example.org\"]"},
         });
 }
 

@@ -37,6 +37,13 @@ std::string_view without_brackets(std::string_view host) {
     return bracketed ? host.substr(1, host.size() - 2) : host;
 }
 
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    return result;
+}
+
 }  // namespace
 
 bool ListenAddress::is_local() const {
@@ -73,12 +80,12 @@ ListenAddress parse_listen(std::string_view text) {
     return address;
 }
 
-bool host_allowed(const ListenAddress& address, std::string_view host) {
-    if (address.is_unix() || !address.is_local()) return true;
-    std::string name(without_brackets(split_port(host).first));
-    std::ranges::transform(name, name.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-    return name == "localhost" || name == "127.0.0.1" || name == "::1" || name == address.ip;
+bool host_allowed(const ListenAddress& address, std::string_view host, std::span<const std::string> names) {
+    if (address.is_unix()) return true;
+    const auto name = lower(without_brackets(split_port(host).first));
+    if (name == "localhost" || name == "127.0.0.1" || name == "::1" || name == address.ip) return true;
+    if (!address.is_local() && to_ip(name)) return true;
+    return !name.empty() && std::ranges::any_of(names, [&](const auto& ours) { return lower(ours) == name; });
 }
 
 }  // namespace memoir::http

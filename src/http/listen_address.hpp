@@ -3,6 +3,7 @@
 // "unix:/run/memoird/metrics.sock". No other names: what one resolves to may change. Thread safety: values.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,9 +24,11 @@ struct ListenAddress {
 ListenAddress parse_listen(std::string_view text);
 
 // Whether a request with this Host header may be answered. A page that a browser loaded from elsewhere can
-// have its own name resolve to 127.0.0.1 and then read what we serve; the Host header still tells that name
-// (DNS rebinding). So on loopback only loopback's own names count. On a unix socket no browser can come, and
-// who listens beyond loopback has agreed (allow_remote) to be read by whoever reaches him: any host will do.
-bool host_allowed(const ListenAddress& address, std::string_view host);
+// have its own name resolve to our address and then read what we serve; the Host header still tells that name
+// (DNS rebinding). So only names that nobody else can choose count: loopback's own, the address we listen on,
+// and `names`; beyond loopback any IP address, too, for an address is not resolved. What is asked of a unix
+// socket comes from no browser.
+bool host_allowed(const ListenAddress& address, std::string_view host,
+                  std::span<const std::string> names = {});
 
 }  // namespace memoir::http

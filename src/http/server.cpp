@@ -86,10 +86,12 @@ Reply plain(int status, std::string text) {
 }  // namespace
 
 struct Server::State : std::enable_shared_from_this<Server::State> {
-    State(asio::io_context& context, ListenAddress where, Routes what, Limits how)
+    State(asio::io_context& context, ListenAddress where, Routes what, Limits how,
+          std::vector<std::string> called)
         : address(std::move(where)),
           routes(std::move(what)),
           limits(how),
+          names(std::move(called)),
           acceptor(listen(context, address)),
           pause(context.get_executor()) {
         if (address.is_unix()) lstat(address.path.c_str(), &file);
@@ -103,6 +105,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     ListenAddress address;
     const Routes routes;
     const Limits limits;
+    const std::vector<std::string> names;
     struct stat file {};  // of the unix socket as it was made
     Acceptor acceptor;
     asio::basic_waitable_timer<Steady, asio::wait_traits<Steady>, asio::io_context::executor_type> pause;
@@ -251,8 +254,11 @@ void Server::State::stop() {
 Reply Server::State::answer(const wire::request<wire::empty_body>& request, bool& head) const {
     if (request.count(wire::field::host) != 1) return plain(400, "one Host header is needed");
     const auto host = request[wire::field::host];
-    if (!host_allowed(address, {host.data(), host.size()}))
-        return plain(403, "this host name is not served here; use localhost");
+    if (!host_allowed(address, {host.data(), host.size()}, names))
+        return plain(
+            403,
+            "this host name is not served here\nHINT: ask for localhost or an IP address, or add the "
+            "name to metrics.host_names");
     const std::string target(request.target());
     const auto question = std::min(target.find('?'), target.size());
     const auto route = routes.find(std::string_view(target).substr(0, question));
@@ -270,8 +276,9 @@ Reply Server::State::answer(const wire::request<wire::empty_body>& request, bool
     }
 }
 
-Server::Server(asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits)
-    : state_(std::make_shared<State>(context, address, std::move(routes), limits)) {
+Server::Server(asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits,
+               std::vector<std::string> names)
+    : state_(std::make_shared<State>(context, address, std::move(routes), limits, std::move(names))) {
     state_->accept();
 }
 

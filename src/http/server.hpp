@@ -46,7 +46,9 @@ class Server {
     };
     Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes)
         : Server(context, address, std::move(routes), Limits{}) {}
-    Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits);
+    // `names`: what a request may call us, besides what host_allowed() knows.
+    Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits,
+           std::vector<std::string> names = {});
     ~Server();
 
     // Where it listens, with the port that was found for port 0.

@@ -166,15 +166,32 @@ pg::Statement depth_statement(const std::string& schema, std::int64_t cap) {
             pg::Params().array(std::vector<std::string>(all_kinds.begin(), all_kinds.end())).add(cap + 1)};
 }
 
+std::int64_t Depth::count(JobState state) const {
+    switch (state) {
+        case JobState::pending:
+            return pending;
+        case JobState::parked:
+            return parked;
+        case JobState::claimed:
+            return claimed;
+        case JobState::failed:
+            return failed;
+    }
+    return 0;
+}
+
 std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap) {
     std::vector<Depth> depths;
     for (int row = 0; row < result.rows(); ++row) {
-        Depth depth{result.string(row, 0), 0, 0, 0, 0, false, {}};
+        Depth depth;
+        depth.kind = result.string(row, 0);
         int column = 1;
         for (auto* count : {&depth.pending, &depth.parked, &depth.claimed, &depth.failed}) {
-            const auto counted = result.integer(row, column++);
+            const auto counted = result.integer(row, column);
+            depth.beyond.at(static_cast<std::size_t>(column - 1)) = counted > cap;
             depth.capped |= counted > cap;
             *count = std::min(counted, cap);
+            ++column;
         }
         if (!result.is_null(row, column)) depth.oldest = result.real(row, column);
         depths.push_back(std::move(depth));

@@ -2,6 +2,7 @@
 // The queue as an operator sees and mends it. Nothing here reads a payload or memory content. Ages are by the
 // server's clock, in seconds. Thread safety: functions; one connection at a time. Errors: pg::Error.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -50,8 +51,12 @@ std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, con
 struct Depth {
     std::string kind;
     std::int64_t pending = 0, parked = 0, claimed = 0, failed = 0;
-    bool capped = false;           // one of the four reached the cap
-    std::optional<double> oldest;  // age of the oldest pending row
+    bool capped = false;             // there are more of one of the four
+    std::optional<double> oldest{};  // age of the oldest pending row
+    std::array<bool, 4> beyond{};    // by JobState: there are more
+
+    std::int64_t count(JobState state) const;
+    bool more(JobState state) const { return beyond.at(static_cast<std::size_t>(state)); }
 };
 inline constexpr std::int64_t depth_cap = 10'000;
 pg::Statement depth_statement(const std::string& schema, std::int64_t cap = depth_cap);

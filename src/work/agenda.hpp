@@ -59,6 +59,7 @@ class Agenda {
 
     bool serves(const std::string& kind) const { return kinds_.contains(kind); }
     bool paused(const std::string& kind) const;
+    const std::set<std::string>& pauses() const { return paused_; }  // `*` is all
     std::vector<std::string> kinds() const;
     const std::string& lane_of(const std::string& kind) const { return kinds_.at(kind).lane; }
     // True when a loop of this lane has something to do.

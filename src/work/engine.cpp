@@ -250,6 +250,18 @@ std::vector<Activity> Engine::activities() const {
     return list;
 }
 
+std::vector<JobInHand> Engine::jobs_in_hand() const {
+    const auto now = Steady::now();
+    std::vector<JobInHand> list;
+    for (const auto& entry : state_->held.entries())
+        list.push_back({entry.fence.id, entry.kind, entry.source_pid, entry.run->worker(),
+                        std::chrono::duration_cast<Milliseconds>(now - entry.run->started())});
+    std::ranges::sort(list, [](const auto& a, const auto& b) {
+        return a.since != b.since ? a.since > b.since : a.id < b.id;
+    });
+    return list;
+}
+
 std::map<std::string, int> Engine::loops() const {
     std::map<std::string, int> loops;
     for (const auto& lane : plan()->served()) loops[lane.name] = lane.loops;
@@ -273,6 +285,9 @@ int Engine::stuck() const {
 }
 bool Engine::paused(const std::string& kind) const {
     return state_->lanes.paused(kind);
+}
+std::set<std::string> Engine::pauses() const {
+    return state_->lanes.pauses();
 }
 std::size_t Engine::in_hand() const {
     return state_->held.size();

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -40,6 +41,14 @@ struct Activity {
     Milliseconds since{0};
 };
 
+// One job in hand.
+struct JobInHand {
+    std::int64_t id = 0;
+    std::string kind, source_pid;
+    std::string worker;     // "lane.loop"
+    Milliseconds since{0};  // its claim
+};
+
 class Engine {
   public:
     // Kinds of the lanes that the registry does not hold are not served. `pool` and `log` outlive the engine.
@@ -70,14 +79,16 @@ class Engine {
     queue::Remaining remaining();
     std::vector<std::string> kinds() const;  // served here
     std::vector<Activity> activities() const;
-    std::map<std::string, int> loops() const;  // that each lane is to have
+    std::vector<JobInHand> jobs_in_hand() const;  // longest first
+    std::map<std::string, int> loops() const;     // that each lane is to have
     const Tally& tally() const;
     const std::string& nonce() const;
     std::string process() const;
     TimePoint last_heartbeat() const;
     int stuck() const;
     bool paused(const std::string& kind) const;
-    std::size_t in_hand() const;  // rows held
+    std::set<std::string> pauses() const;  // kinds; `*` is all
+    std::size_t in_hand() const;           // rows held
 
   private:
     struct State;

@@ -162,6 +162,11 @@ bool Lanes::serves(const std::string& kind) const {
     return agenda_.serves(kind);
 }
 
+std::set<std::string> Lanes::pauses() const {
+    std::lock_guard lock(mutex_);
+    return agenda_.pauses();
+}
+
 bool Lanes::paused(const std::string& kind) const {
     std::lock_guard lock(mutex_);
     return agenda_.paused(kind);

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -53,6 +54,7 @@ class Lanes {
     std::vector<std::string> kinds() const;
     bool serves(const std::string& kind) const;
     bool paused(const std::string& kind) const;
+    std::set<std::string> pauses() const;
 
   private:
     struct Lane {

@@ -182,12 +182,31 @@ TEST_CASE("on loopback answers only to loopback's names, so that no rebound DNS 
     CHECK(running.calls == 0);
 }
 
-TEST_CASE("beyond loopback and on a unix socket any host name will do") {
-    CHECK(host_allowed(parse_listen("0.0.0.0:9464"), "scraped.example:9464"));
+TEST_CASE("beyond loopback answers to addresses and to names that are ours, on a unix socket to any") {
+    const std::vector<std::string> ours{"Worker7", "status.example.org"};
+    const auto everywhere = parse_listen("0.0.0.0:9464");
+    for (const char* host : {"10.1.2.3:9464", "10.1.2.3", "[2001:db8::7]:9464", "localhost", "worker7",
+                             "WORKER7:9464", "status.example.org:80"})
+        CHECK(host_allowed(everywhere, host, ours));
+    // A name is whoever's who can register it; no address is.
+    for (const char* host : {"evil.example", "evil.example:9464", "worker7.evil.example",
+                             "10.1.2.3.evil.example", "10.1.2", "0x0a010203", "", ":9464"})
+        CHECK_FALSE(host_allowed(everywhere, host, ours));
     CHECK(host_allowed(parse_listen("unix:/run/x"), "anything"));
     CHECK(host_allowed(parse_listen("127.0.0.2:9464"), "127.0.0.2:9464"));
+    CHECK(host_allowed(parse_listen("127.0.0.1:9464"), "status.example.org", ours));
     CHECK_FALSE(host_allowed(parse_listen("127.0.0.1:9464"), "127.0.0.2:9464"));
+    CHECK_FALSE(host_allowed(parse_listen("127.0.0.1:9464"), "10.1.2.3:9464"));
     CHECK_FALSE(host_allowed(parse_listen("[::1]:9464"), "evil.example"));
+}
+
+TEST_CASE("who asks for a name that is not served is told what to do") {
+    Running running;
+    const auto answer = get(running, "/metrics", "evil.example");
+    CHECK(status(answer) == "HTTP/1.1 403 Forbidden");
+    CHECK(contains(body(answer), "HINT: "));
+    CHECK(contains(body(answer), "metrics.host_names"));
+    CHECK_FALSE(contains(answer, "evil.example"));
 }
 
 TEST_CASE("what is no HTTP, has a body or too long a head is refused") {

@@ -126,6 +126,10 @@ TEST_CASE("counts up to the cap exactly, and says where it stopped") {
     CHECK(queue.depths(3)[0].pending == 3);
     CHECK(queue.depths(2)[0].capped);
     CHECK(queue.depths(2)[0].pending == 2);
+    // Exactly as many as the cap are counted; only the state that has more says so.
+    CHECK_FALSE(queue.depths(3)[0].more(queue::JobState::pending));
+    CHECK(queue.depths(2)[0].more(queue::JobState::pending));
+    CHECK_FALSE(queue.depths(2)[0].more(queue::JobState::failed));
     CHECK(queue::count_jobs(*queue.connection, queue.schema.name(), {JobState::pending}) == 3);
     CHECK(queue::count_jobs(*queue.connection, queue.schema.name(), {JobState::pending, "extract"}) == 0);
 }

@@ -5,6 +5,8 @@
 #include <csignal>
 #include <fstream>
 
+#include "http/client.hpp"
+#include "support/guarded.hpp"
 #include "support/qdrant_double.hpp"
 #include "support/tcp_proxy.hpp"
 #include "system/events.hpp"
@@ -43,7 +45,7 @@ struct Fixture {
         written +=
             schema.value("select coalesce(string_agg(failure_reason, ' '), '') from $schema.memory_jobs");
         written += schema.value("select coalesce(string_agg(h::text, ' '), '') from $schema.memoird_hosts h");
-        written += hosts_seen;
+        written += hosts_seen + served;
         REQUIRE(written.size() > 1'000);
         for (const auto& marker : {content, metadata, category, password, key, user_info}) {
             INFO(marker);
@@ -56,6 +58,21 @@ struct Fixture {
         hosts_seen +=
             schema.value("select coalesce(string_agg(h::text, ' '), '') from $schema.memoird_hosts h");
     }
+    // The status page and the metrics, while there is something to be told.
+    void look_at_page() {
+        http::Client client;
+        for (const char* path : {"/", "/metrics"}) {
+            http::Request request;
+            request.method = "GET";
+            request.url = "http://127.0.0.1:" + std::to_string(port) + path;
+            const auto answer = client.send(request);
+            CHECK(answer.status == 200);
+            served += answer.body;
+        }
+    }
+    std::map<std::string, std::string> listening() const {
+        return {{"metrics.listen", "\"127.0.0.1:" + std::to_string(port) + "\""}};
+    }
     bool settled() {
         return eventually([&] {
             return schema.number("select count(*) from $schema.memory_jobs where state <> 'failed'") == 0;
@@ -64,7 +81,8 @@ struct Fixture {
     std::int64_t failed() {
         return schema.number("select count(*) from $schema.memory_jobs where state = 'failed'");
     }
-    std::string hosts_seen{};
+    std::string hosts_seen{}, served{};
+    const int port = free_port();
 };
 
 std::map<std::string, std::string> two_attempts() {
@@ -96,7 +114,8 @@ TEST_CASE_METHOD(Fixture, "no content is told when PostgreSQL's own errors repea
     schema.sql(
         "create trigger collide before insert on $schema.memoird_vectors for each row execute function "
         "$schema.collide()");
-    Memoird memoird(schema, embedder, {.settings = two_attempts() + embed_lane(1, 8), .json = json});
+    Memoird memoird(schema, embedder,
+                    {.settings = two_attempts() + embed_lane(1, 8) + listening(), .json = json});
     for (const std::string text : {"fine", "unique", "raise", "odd", "cast"}) remember(text);
     REQUIRE(memoird.ready());
     CHECK(settled());
@@ -107,6 +126,7 @@ TEST_CASE_METHOD(Fixture, "no content is told when PostgreSQL's own errors repea
                         "(unique_violation) on "
                         "contents_content_key%'") == 1);
     CHECK(schema.number("select count(*) from $schema.memory_jobs where failure_reason like '%23514%'") == 1);
+    look_at_page();
     CHECK(memoird.process().wrote("memoir.worker.job_succeeded"));
     CHECK(memoird.stop() == 0);
     check_silent(memoird);
@@ -118,7 +138,7 @@ TEST_CASE_METHOD(Fixture, "no content is told when Qdrant or the embedding serve
     auto& qdrant = QdrantDouble::shared();
     Memoird memoird(
         schema, embedder,
-        {.settings = two_attempts() + embed_lane(1, 4) +
+        {.settings = two_attempts() + embed_lane(1, 4) + listening() +
                      std::map<std::string, std::string>{{"vector.backend", "\"qdrant\""},
                                                         {"vector.url", "\"" + qdrant.url() + "\""},
                                                         {"vector.timeout", "\"2s\""}},
@@ -154,6 +174,7 @@ TEST_CASE_METHOD(Fixture, "no content is told when Qdrant or the embedding serve
                    "select count(*) from $schema.memoird_hosts where endpoints::text like '%outage%'") == 1;
     }));
     look_at_hosts();
+    look_at_page();
     qdrant.heal();
     CHECK(settled());
     CHECK(memoird.stop() == 0);
@@ -178,11 +199,11 @@ TEST_CASE_METHOD(Fixture, "no secret is told, wherever it is configured and what
         schema, embedder,
         {.url =
              "postgresql://postgres:" + password + "@127.0.0.1:" + std::to_string(proxy.port()) + "/memoir",
-         .settings =
-             two_attempts() + std::map<std::string, std::string>{{"vector.backend", "\"qdrant\""},
-                                                                 {"vector.url", "\"" + qdrant.url() + "\""},
-                                                                 {"vector.api_key_file", file},
-                                                                 {"embedding.api_key_file", file}},
+         .settings = two_attempts() + listening() +
+                     std::map<std::string, std::string>{{"vector.backend", "\"qdrant\""},
+                                                        {"vector.url", "\"" + qdrant.url() + "\""},
+                                                        {"vector.api_key_file", file},
+                                                        {"embedding.api_key_file", file}},
          .json = json});
     // The database is away first, then the index and the embedding server refuse what they are given.
     CHECK(memoird.process().wrote("waiting for the database"));
@@ -191,6 +212,7 @@ TEST_CASE_METHOD(Fixture, "no secret is told, wherever it is configured and what
     remember("fine");
     CHECK(memoird.process().wrote("memoir.breaker.opened"));
     look_at_hosts();
+    look_at_page();
     memoird.process().signal(SIGUSR1);
     CHECK(memoird.process().wrote("memoir.worker.status"));
     proxy.refuse(true);

@@ -187,7 +187,8 @@ TEST_CASE_METHOD(Fixture, "a job under way ends by the plan that it began with, 
     CHECK(eventually([&] { return alive.expired(); }));
 }
 
-TEST_CASE_METHOD(Fixture, "retry settings hold for what fails after the change, job_timeout for the next runs") {
+TEST_CASE_METHOD(Fixture,
+                 "retry settings hold for what fails after the change, job_timeout for the next runs") {
     Gate gate;
     const auto id = job();
     std::atomic<bool> hang = false;
@@ -197,8 +198,8 @@ TEST_CASE_METHOD(Fixture, "retry settings hold for what fails after the change, 
             Gate().pass(stop);
             throw Failure(FailureType::cancelled, "stopped");
         }
-        return work::Result{std::vector<std::optional<Failure>>(claims.size(), Failure(FailureType::job, "x")),
-                            nullptr};
+        return work::Result{
+            std::vector<std::optional<Failure>>(claims.size(), Failure(FailureType::job, "x")), nullptr};
     });
     REQUIRE(gate.reached(1));
     options.max_attempts = 1;
