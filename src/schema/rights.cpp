@@ -84,10 +84,12 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
         pg::Params().add(schema));
     const auto role = rights.string(0, 0), database = rights.string(0, 1);
     if (!found.schema_exists && !rights.boolean(0, 2))
-        throw StartError("there is no schema " + schema + ", and role " + role +
-                             " may not create one in the database " + database,
-                         "run this as the database's owner or as a superuser (sudo -u postgres memoirctl ...), or "
-                         "let one of them: grant create on database " + quoted(database) + " to " + quoted(role));
+        throw StartError(
+            "there is no schema " + schema + ", and role " + role + " may not create one in the database " +
+                database,
+            "run this as the database's owner or as a superuser (sudo -u postgres memoirctl ...), or "
+            "let one of them: grant create on database " +
+                quoted(database) + " to " + quoted(role));
     if (!found.schema_exists) return;
     const auto others = connection.exec(
         "select distinct pg_catalog.pg_get_userbyid(c.relowner) "
@@ -97,12 +99,13 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
         pg::Params().add(schema));
     if (!others.empty())
         throw StartError("the tables of schema " + schema + " belong to another role than " + role,
-                         "run this as " + others.string(0, 0) + " or as a superuser (sudo -u postgres memoirctl "
-                         "...): database.url names the role");
+                         "run this as " + others.string(0, 0) +
+                             " or as a superuser (sudo -u postgres memoirctl "
+                             "...): database.url names the role");
     if (!rights.boolean(0, 3))
         throw StartError("role " + role + " may not create in schema " + schema,
-                         "run this as the schema's owner, or let it: grant create on schema " + quoted(schema) +
-                             " to " + quoted(role));
+                         "run this as the schema's owner, or let it: grant create on schema " +
+                             quoted(schema) + " to " + quoted(role));
 }
 
 }  // namespace memoir::schema

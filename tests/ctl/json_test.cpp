@@ -1,5 +1,6 @@
-// Every command of the table with --json against a real PostgreSQL: one JSON document on the output, whether it
-// succeeds or fails, and the exit code that goes with it. A command without a row here fails the first test.
+// Every command of the table with --json against a real PostgreSQL: one JSON document on the output, whether
+// it succeeds or fails, and the exit code that goes with it. A command without a row here fails the first
+// test.
 #include <catch2/catch.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -62,10 +63,12 @@ struct Ctl {
 
     Ctl() {
         failed = schema.job(schema.memory("words"), "extract");
-        schema.sql("update $schema.memory_jobs set state = 'failed', failure_reason = 'reply does not parse'");
+        schema.sql(
+            "update $schema.memory_jobs set state = 'failed', failure_reason = 'reply does not parse'");
     }
     test::Finished run(const Words& arguments) {
-        Words all{memoirctl_PROGRAM, "--set", "database.url=" + url, "--set", "database.schema=" + schema.name()};
+        Words all{memoirctl_PROGRAM, "--set", "database.url=" + url, "--set",
+                  "database.schema=" + schema.name()};
         for (const auto& setting : settings) all.insert(all.end(), {"--set", setting});
         all.insert(all.end(), arguments.begin(), arguments.end());
         return test::run({all, {}, {}});

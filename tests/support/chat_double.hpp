@@ -1,7 +1,7 @@
 #pragma once
 // A chat server that speaks the API of one of the three providers and says what a test's handler says. The
-// tests' memories carry a name in double brackets ("[[m7]] likes tea"), by which the double knows which one it
-// is asked about. Thread safety: all of it; the handler runs on several threads at a time.
+// tests' memories carry a name in double brackets ("[[m7]] likes tea"), by which the double knows which one
+// it is asked about. Thread safety: all of it; the handler runs on several threads at a time.
 
 #include <chrono>
 #include <functional>
@@ -25,8 +25,8 @@ class ChatDouble {
     std::string url() const { return server_.url(); }
     HttpDouble& server() { return server_; }
     void says(Says says);
-    // Asked before the handler, and for canaries, too; a reply with another status than 200, or a fault, is sent
-    // at once. Empty: all is well.
+    // Asked before the handler, and for canaries, too; a reply with another status than 200, or a fault, is
+    // sent at once. Empty: all is well.
     void gate(std::function<HttpReply(bool canary)> gate);
 
     HttpReply reply(const std::string& text) const;

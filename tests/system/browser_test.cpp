@@ -81,7 +81,7 @@ TEST_CASE("a browser shows the status page, and refreshes it by itself") {
     CHECK(eventually(
         [&] {
             dom = browser.dom(scene.url() + "/", 6'500);
-            return contains(dom, "data-refreshed=\"1\"") && contains(dom, "counted");
+            return contains(dom, "data-refreshed=\"1\"") && contains(dom, "3 h");
         },
         std::chrono::minutes(3)));
     CHECK_FALSE(contains(dom, "data-stale=\""));

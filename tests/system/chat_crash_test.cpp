@@ -34,16 +34,17 @@ struct Fixture {
     }
     void look_into_journal(const std::string& memory) {
         std::lock_guard lock(mutex);
-        const auto kept = journal->exec(
-            "select from \"" + schema.name() + "\".memoird_replies where source_pid = $1",
-            pg::Params().add(memory));
+        const auto kept =
+            journal->exec("select from \"" + schema.name() + "\".memoird_replies where source_pid = $1",
+                          pg::Params().add(memory));
         if (!kept.empty()) paid_again.insert(memory);
     }
 
     // `name` in a scope of its own, `agent`.
     void store(const std::string& name, const std::string& agent) {
         schema.sql(
-            "insert into $schema.memories (pid, agent_id, org_id, user_id, content, qdrant_status) values ($1, "
+            "insert into $schema.memories (pid, agent_id, org_id, user_id, content, qdrant_status) values "
+            "($1, "
             "$2, 'o', 'u', '[[' || $1 || ']] said something', 'indexed')",
             pg::Params().add(name).add(agent));
         add_vector(name);
@@ -56,7 +57,8 @@ struct Fixture {
     void store_fact(const std::string& source) {
         schema.sql(
             "insert into $schema.memories (pid, agent_id, org_id, user_id, content, kind, source_pid, "
-            "qdrant_status, created_at) select 'old' || pid, agent_id, org_id, user_id, pid || ' likes milk', "
+            "qdrant_status, created_at) select 'old' || pid, agent_id, org_id, user_id, pid || ' likes "
+            "milk', "
             "'semantic', pid, 'indexed', created_at from $schema.memories where pid = $1",
             pg::Params().add(source));
         add_vector("old" + source);
@@ -72,12 +74,13 @@ struct Fixture {
     void die_at(const std::string& step, const std::string& kind) {
         INFO(step);
         Memoird victim(schema, embedder,
-                       {.settings = settings() + std::map<std::string, std::string>{
-                                                     {"worker.lease", "\"60s\""},  // recovers nobody's rows
-                                                     {"lanes.one.kinds", "[\"" + kind + "\"]"},
-                                                     {"lanes.one.loops", "1"},
-                                                     {"lanes.one.batch", "1"},
-                                                     {"log.level", "\"error\""}},
+                       {.settings = settings() +
+                                    std::map<std::string, std::string>{
+                                        {"worker.lease", "\"60s\""},  // recovers nobody's rows
+                                        {"lanes.one.kinds", "[\"" + kind + "\"]"},
+                                        {"lanes.one.loops", "1"},
+                                        {"lanes.one.batch", "1"},
+                                        {"log.level", "\"error\""}},
                         .environment = {{"MEMOIRD_KILL_AT", step}},
                         .program = memoird_steps_PROGRAM});
         const auto code = victim.process().wait();
@@ -87,22 +90,22 @@ struct Fixture {
     // A fresh memoird does what is left: of every kind but synthesize, which the fan-in is counted by.
     void take_over(std::chrono::seconds limit) {
         Memoird heir(schema, embedder,
-                     {.settings = settings() +
-                                  std::map<std::string, std::string>{
-                                      {"lanes.paid.kinds", "[\"extract\", \"reprocess\"]"},
-                                      {"lanes.paid.loops", "4"},
-                                      {"lanes.paid.batch", "1"},
-                                      {"lanes.free.kinds", "[\"embed\", \"categorize\"]"},
-                                      {"lanes.free.loops", "1"},
-                                      {"lanes.free.batch", "32"}}});
+                     {.settings = settings() + std::map<std::string, std::string>{
+                                                   {"lanes.paid.kinds", "[\"extract\", \"reprocess\"]"},
+                                                   {"lanes.paid.loops", "4"},
+                                                   {"lanes.paid.batch", "1"},
+                                                   {"lanes.free.kinds", "[\"embed\", \"categorize\"]"},
+                                                   {"lanes.free.loops", "1"},
+                                                   {"lanes.free.batch", "32"}}});
         const bool done = eventually(
             [&] {
                 return schema.number("select count(*) from $schema.memory_jobs where kind <> 'synthesize'") ==
                        0;
             },
             limit);
-        INFO(schema.value("select coalesce(string_agg(j::text, e'\\n'), '') from $schema.memory_jobs j where "
-                          "kind <> 'synthesize'"));
+        INFO(
+            schema.value("select coalesce(string_agg(j::text, e'\\n'), '') from $schema.memory_jobs j where "
+                         "kind <> 'synthesize'"));
         REQUIRE(done);
         CHECK(heir.stop() == 0);
         CHECK(heir.events("memoir.worker.job_failed").empty());
@@ -132,8 +135,9 @@ struct Fixture {
     // The jobs that facts and feedback got, counted as they were written.
     void count_jobs() {
         schema.sql("create table $schema.enqueued (source_pid text, kind text)");
-        schema.sql("create function $schema.count_job() returns trigger language plpgsql as 'begin insert into \"" +
-                   schema.name() + "\".enqueued values (new.source_pid, new.kind); return new; end'");
+        schema.sql(
+            "create function $schema.count_job() returns trigger language plpgsql as 'begin insert into \"" +
+            schema.name() + "\".enqueued values (new.source_pid, new.kind); return new; end'");
         schema.sql(
             "create trigger count_job after insert on $schema.memory_jobs for each row execute function "
             "$schema.count_job()");
@@ -141,17 +145,20 @@ struct Fixture {
     // Of each such job one was written for each such memory, and none for another.
     void check_enqueued(const std::string& kind, const std::string& which) {
         INFO(kind << " for " << which);
-        CHECK(schema.number("select count(*) from $schema.enqueued where kind = $1", pg::Params().add(kind)) ==
-              schema.number("select count(*) from $schema.memories where " + which));
-        CHECK(schema.number("select count(*) from $schema.memories m where (" + which +
-                                ") and 1 <> (select count(*) from $schema.enqueued e where e.source_pid = m.pid "
-                                "and e.kind = $1)",
-                            pg::Params().add(kind)) == 0);
+        CHECK(
+            schema.number("select count(*) from $schema.enqueued where kind = $1", pg::Params().add(kind)) ==
+            schema.number("select count(*) from $schema.memories where " + which));
+        CHECK(schema.number(
+                  "select count(*) from $schema.memories m where (" + which +
+                      ") and 1 <> (select count(*) from $schema.enqueued e where e.source_pid = m.pid "
+                      "and e.kind = $1)",
+                  pg::Params().add(kind)) == 0);
     }
 };
 
 bool holds(const std::string& file, const std::string& text) {
-    const auto search = run({.arguments = {"/usr/bin/grep", "-q", text, file}, .environment = {}, .input = {}});
+    const auto search =
+        run({.arguments = {"/usr/bin/grep", "-q", text, file}, .environment = {}, .input = {}});
     REQUIRE(search.code <= 1);
     return search.code == 0;
 }
@@ -164,8 +171,8 @@ TEST_CASE("the memoird that is installed has no steps to be killed at") {
 }
 
 TEST_CASE_METHOD(Fixture, "killed at any step of extract, memoird leaves each fact once and pays once") {
-    const std::vector<std::string> steps{"extract.begun",   "reply.asking",      "reply.arrived",
-                                         "reply.kept",      "extract.storing",   "extract.stored",
+    const std::vector<std::string> steps{"extract.begun",     "reply.asking",    "reply.arrived",
+                                         "reply.kept",        "extract.storing", "extract.stored",
                                          "settle.committing", "settle.committed"};
     count_jobs();
     for (const auto& step : steps) {
@@ -186,7 +193,8 @@ TEST_CASE_METHOD(Fixture, "killed at any step of extract, memoird leaves each fa
     check_enqueued("synthesize", "kind = 'episodic'");
 }
 
-TEST_CASE_METHOD(Fixture, "killed at any step of reprocess, memoird works each correction in once and pays once") {
+TEST_CASE_METHOD(Fixture,
+                 "killed at any step of reprocess, memoird works each correction in once and pays once") {
     std::vector<std::string> steps{"reprocess.begun", "reprocess.neighbours_found", "settle.committing",
                                    "settle.committed"};
     // The feedback and the frozen members are checkpoints of their own.
@@ -194,9 +202,9 @@ TEST_CASE_METHOD(Fixture, "killed at any step of reprocess, memoird works each c
         for (const std::string step : {"checkpoint.committing:", "checkpoint.committed:"})
             steps.push_back(step + number);
     for (int member = 1; member <= 3; ++member) {
-        for (const std::string step : {"reply.asking:", "reply.arrived:", "reply.kept:", "reprocess.replacing:",
-                                       "reprocess.retired:", "reprocess.stored:", "reprocess.evicting:",
-                                       "reprocess.evicted:"})
+        for (const std::string step :
+             {"reply.asking:", "reply.arrived:", "reply.kept:", "reprocess.replacing:", "reprocess.retired:",
+              "reprocess.stored:", "reprocess.evicting:", "reprocess.evicted:"})
             steps.push_back(step + std::to_string(member));
         for (const std::string step : {"checkpoint.committing:", "checkpoint.committed:"})
             steps.push_back(step + std::to_string(member + 2));
@@ -209,8 +217,9 @@ TEST_CASE_METHOD(Fixture, "killed at any step of reprocess, memoird works each c
             store(step + member, step);
             store_fact(step + member);
         }
-        schema.sql("insert into $schema.memory_jobs (source_pid, kind, state) values ($1, 'extract', 'failed')",
-                   pg::Params().add(step + "c"));
+        schema.sql(
+            "insert into $schema.memory_jobs (source_pid, kind, state) values ($1, 'extract', 'failed')",
+            pg::Params().add(step + "c"));
         schema.job(step + "a", "reprocess",
                    R"({"reason": "rejected", "feedback": "no milk", "min_similarity": -1})");
         die_at(step, "reprocess");
@@ -235,7 +244,8 @@ TEST_CASE_METHOD(Fixture, "killed at any step of reprocess, memoird works each c
         CHECK(calls == (step.starts_with("reply.arrived") ? 4 : 3));
     }
     check_derived();
-    check_enqueued("embed", "(kind = 'semantic' and retirement_reason is null) or metadata->>'origin' = 'feedback'");
+    check_enqueued("embed",
+                   "(kind = 'semantic' and retirement_reason is null) or metadata->>'origin' = 'feedback'");
     check_enqueued("categorize", "kind = 'semantic' and retirement_reason is null");
     check_enqueued("synthesize", "kind = 'episodic' and pid like '%c'");
 }
