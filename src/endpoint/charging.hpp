@@ -5,9 +5,11 @@
 namespace memoir::endpoint {
 
 struct Circumstances {
-    bool open = false;              // the breaker is open, or opened since this call failed
-    bool others_succeeded = false;  // a call or probe of the same nature succeeded since this call began
-    bool can_probe = true;          // there is a probe
+    bool open = false;  // the breaker is open, or opened since this call failed
+    // A call or probe of the same nature succeeded since this call began; since it failed, when that was a
+    // time-out: the server may have hung in between.
+    bool others_succeeded = false;
+    bool can_probe = true;  // there is a probe
 };
 
 enum class Verdict {

@@ -31,7 +31,9 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
         failure = told;
         throw;
     } catch (const http::TransportFailure& failure) {
-        throw impl_->failed(call, classify(failure, impl_->options.setting), stop);
+        using Error = http::TransportError;
+        const bool silent = failure.error() == Error::timeout || failure.error() == Error::silence;
+        throw impl_->failed(call, classify(failure, impl_->options.setting), stop, silent);
     } catch (...) {
         impl_->abandoned();
         throw;

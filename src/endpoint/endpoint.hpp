@@ -9,8 +9,9 @@
 // (breaker.hpp) with an injected clock; this class is the thin shell with locks, timers and events around it.
 //
 // Charging: a 500, reset, cut or time-out is the job's own fault only when another call of the same nature
-// succeeded here after this one began, or when the probe right after it succeeds; else it is an outage. Calls
-// that fail together share one run of the probe. Thread safety: all of Endpoint.
+// succeeded here after this one began (a time-out: after it had run out), or when the probe right after it
+// succeeds; else it is an outage. Calls that fail together share one run of the probe. Thread safety: all of
+// Endpoint.
 
 #include <functional>
 #include <memory>

@@ -146,13 +146,15 @@ void Endpoint::Impl::succeeded(const Call& call) {
     publish(news);
 }
 
-Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop) {
+Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop,
+                               bool silent) {
     News news;
     Failure result = failure;
     {
         std::unique_lock lock(mutex);
         // The permit is held until the verdict: a hung server does not get the next call meanwhile.
-        if (failure.type() == FailureType::ambiguous) result = judged(lock, call, failure, stop, news);
+        if (failure.type() == FailureType::ambiguous)
+            result = judged(lock, call, failure, silent, stop, news);
         if (is_certain(failure.type())) trip(failure, call.nature, news);
         if (result.type() != FailureType::cancelled) ++failures;
         limiter.give_back();
@@ -176,13 +178,15 @@ void Endpoint::Impl::abandoned() {
 // --- charging and probing -------------------------------------------------------------------------------
 
 Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
-                               const std::stop_token& stop, News& news) {
+                               bool silent, const std::stop_token& stop, News& news) {
     const auto failed_at = ++moment;
+    // A time-out looks far back: what succeeded before a server hung says nothing about the hung one.
+    const auto evidence_from = silent ? failed_at : call.moment;
     for (;;) {
         if (stop.stop_requested()) return Failure(FailureType::cancelled, "cancelled");
         Circumstances known;
         known.open = breaker.is_open() || last_trip > failed_at;
-        known.others_succeeded = last_success[static_cast<int>(call.nature)] > call.moment;
+        known.others_succeeded = last_success[static_cast<int>(call.nature)] > evidence_from;
         known.can_probe = static_cast<bool>(probe);
         switch (judge(known)) {
             case Verdict::job:

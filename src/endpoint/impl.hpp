@@ -58,7 +58,9 @@ struct Endpoint::Impl {
     // One call, each step takes the lock. begin() throws the Failure for which the call does not take place.
     Call begin(Nature nature, const std::stop_token& stop);
     void succeeded(const Call& call);
-    Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop);
+    // `silent`: it ran into a time-out.
+    Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop,
+                   bool silent = false);
     void abandoned();  // it ended in an exception that is no failure of the endpoint
 
     std::optional<Steady::duration> time_to_start() const;  // as Turns::wait wants it
@@ -67,7 +69,7 @@ struct Endpoint::Impl {
     void permit_is_free(News& news);
 
     // Job, outage or cancelled. The lock is released while a probe runs.
-    Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
+    Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, bool silent,
                    const std::stop_token& stop, News& news);
     // The canary when the breaker is open, else evidence for judged(). Nobody else may be running it.
     void run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,

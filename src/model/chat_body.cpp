@@ -29,7 +29,16 @@ std::string param_of_detail(const nlohmann::json& body) {
 }
 
 const char* setting_of(const http::Response& response, const ErrorBody& error) {
-    if (response.status == 401 || response.status == 403 || response.status == 407) return "api_key_file";
+    switch (response.status) {
+        case 401:
+        case 403:
+        case 407:
+        case 402:  // money, as a 429 that blocks: it is the key that belongs to an account
+        case 429:
+            return "api_key_file";
+        default:
+            break;
+    }
     if (response.status == 404 && error.json) return "model";
     return "url";
 }

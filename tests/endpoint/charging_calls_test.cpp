@@ -120,6 +120,22 @@ TEST_CASE("a request that breaks while another one succeeds is the job's own fau
     CHECK(rig.probes() == 0);
 }
 
+TEST_CASE("a time-out is judged by what comes after it: a server that hung had served others before") {
+    const bool well_again = GENERATE(true, false);
+    Rig rig([&](const HttpRequest& request) {
+        if (request.target == "/good" || (is_probe(request) && well_again)) return HttpReply{};
+        return broken(Fault::hang);
+    });
+    rig.timeout = 500ms;
+    std::optional<Failure> failure;
+    std::thread hung([&] { failure = rig.failure("/work"); });
+    CHECK(test::eventually([&] { return rig.requests("/work") == 1; }));
+    rig.call("/good");
+    hung.join();
+    CHECK(failure->type() == (well_again ? FailureType::job : FailureType::outage));
+    CHECK(rig.probes() == 1);
+}
+
 TEST_CASE("a success before the call began, or of another nature, is no evidence") {
     std::latch reads_done(1);
     Rig rig([&](const HttpRequest& request) {
