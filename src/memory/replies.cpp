@@ -92,6 +92,27 @@ void Replies::remove(pg::Transaction& transaction, const Key& key) {
     transaction.exec(statement);
 }
 
+void Replies::remove_all(pg::Transaction& transaction, const std::string& source_pid,
+                         const std::string& kind) {
+    if (!present_) return;
+    transaction.exec(
+        "delete from " + pg::qualified(schema_, "memoird_replies") + " where source_pid = $1 and kind = $2",
+        pg::Params().add(source_pid).add(kind));
+}
+
+void Replies::let_go(const Key& key) noexcept {
+    if (!present_) return;
+    try {
+        auto lease = pool_.acquire({}, last_wait);
+        auto statement = removal(key);
+        statement.sql += " and not exists (select from " + pg::qualified(schema_, "memory_jobs") +
+                         " j where j.source_pid = $1 and j.kind = $2)";
+        lease->exec(statement);
+    } catch (const std::exception&) {
+        // The sweep finds it.
+    }
+}
+
 void Replies::reject(pg::Transaction& transaction, const Key& key) noexcept {
     if (!present_) return;
     try {
@@ -107,7 +128,10 @@ void Replies::sweep(const std::stop_token& stop) {
     if (!present_) return;
     auto lease = pool_.acquire(stop);
     lease->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
-                    " where created_at < clock_timestamp() - interval '7 days'",
+                    " r where created_at < clock_timestamp() - interval '7 days' or (created_at < "
+                    "clock_timestamp() - interval '1 hour' and not exists (select from " +
+                    pg::qualified(schema_, "memory_jobs") +
+                    " j where j.kind = r.kind and (j.source_pid = r.source_pid or r.kind = 'reprocess')))",
                 {}, stop);
 }
 

@@ -34,7 +34,13 @@ class Replies {
     // The settle failed for what the reply says: rolls the transaction back, and deletes the entry on its
     // connection, so that it is not replayed for ever. Throws nothing: an entry that stays is met again.
     void reject(pg::Transaction& transaction, const Key& key) noexcept;
-    // Deletes entries that nobody came back for.
+    // All that was kept of a memory for this kind: a transaction that takes its jobs away.
+    void remove_all(pg::Transaction& transaction, const std::string& source_pid, const std::string& kind);
+    // The entry of a claim that was lost, unless a job is left that may ask for it. Throws nothing.
+    void let_go(const Key& key) noexcept;
+    // Deletes entries that nobody will come back for: after an hour where no job of theirs is left (those of
+    // reprocess stand under a member's pid: while any such job is left they stay), after seven days in any
+    // case.
     void sweep(const std::stop_token& stop);
 
   private:

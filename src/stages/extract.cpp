@@ -13,6 +13,7 @@ class Extract::Store : public work::Effects {
     struct Member {
         Reading reading;
         std::optional<Extractor::Paid> paid;  // none: a correction was there first
+        memory::Replies::Key key;             // a round before this one may have paid all the same
         std::vector<telemetry::Field> fields;
     };
     void add(std::size_t member, Member value) { members_[member] = std::move(value); }
@@ -20,12 +21,20 @@ class Extract::Store : public work::Effects {
     void apply(pg::Transaction& transaction, work::Members members) override {
         for (const auto member : members) {
             if (!members_[member]) continue;
-            const auto& [reading, paid, fields] = *members_[member];
+            const auto& [reading, paid, key, fields] = *members_[member];
             if (!stage_.extractor_.still(transaction, reading)) throw work::Changed({member});
             step("extract.storing");
-            if (paid) stage_.extractor_.store(transaction, reading.source, *paid);
+            if (paid)
+                stage_.extractor_.store(transaction, reading.source, *paid);
+            else
+                stage_.extractor_.replies().remove(transaction, key);
             step("extract.stored");
         }
+    }
+
+    void abandoned(work::Members members) override {
+        for (const auto member : members)
+            if (members_[member]) stage_.extractor_.replies().let_go(members_[member]->key);
     }
 
     void committed(work::Members members) override {
@@ -57,11 +66,14 @@ void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const 
     // A correction came first, and it saw all that this job would: another set would stand beside its own.
     if (reading->newer_than(claim.job().position.created_us)) {
         skip("a correction was there first");
-        return effects.add(member, {std::move(*reading), std::nullopt, work::job_fields(claim)});
+        auto key = extractor_.key(claim, reading->source);
+        return effects.add(member,
+                           {std::move(*reading), std::nullopt, std::move(key), work::job_fields(claim)});
     }
     log_.debug("memoir.extraction.started", "asking the model for facts", work::job_fields(claim));
     auto paid = extractor_.facts(claim, reading->source, std::nullopt, stop);
-    effects.add(member, {std::move(*reading), std::move(paid), work::job_fields(claim)});
+    auto key = paid.key;
+    effects.add(member, {std::move(*reading), std::move(paid), std::move(key), work::job_fields(claim)});
 }
 
 work::Result Extract::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {

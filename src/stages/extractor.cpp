@@ -138,6 +138,11 @@ model::ChatRequest Extractor::request(const work::Claim& claim, extraction::Task
     return request;
 }
 
+memory::Replies::Key Extractor::key(const work::Claim& claim, const memory::Memory& source) const {
+    return {source.pid, claim.job().kind,
+            chat_.identity(request(claim, extraction::Task::facts, source, std::nullopt))};
+}
+
 Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory& source,
                                  const std::optional<std::string>& correction, const std::stop_token& stop) {
     const auto asked = request(claim, extraction::Task::facts, source, correction);

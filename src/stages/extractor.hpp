@@ -47,6 +47,9 @@ class Extractor {
     // The same of the memory alone.
     bool same(pg::Transaction& transaction, const memory::Memory& source) const;
 
+    // Of the entry that holds the reply about it, whether there is one or not.
+    memory::Replies::Key key(const work::Claim& claim, const memory::Memory& source) const;
+
     // What the model made of it, and the entry of the journal that holds it until the settle.
     struct Paid {
         std::vector<memory::NewFact> facts;

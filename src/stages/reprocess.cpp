@@ -68,6 +68,7 @@ class Reprocess::Replace : public work::Effects {
         if (!paid_.facts.empty()) return;
         // No row of ours tells an older extract that it comes too late.
         queue::remove_older_extracts(transaction, schema, pid, job_.claim.job().position);
+        stage_.tools_.extractor->replies().remove_all(transaction, pid, "extract");
         if (stage_.fan_in_) queue::enqueue_synthesize(transaction, schema, std::span(&pid, 1));
     }
 
