@@ -12,7 +12,7 @@ using namespace memoir::test;
 namespace {
 
 struct Race : ChatFixture {
-    static constexpr int sources = 240, together = 12;
+    static constexpr std::int64_t sources = 240, together = 12;
     std::mutex mutex;
     std::map<std::string, std::chrono::steady_clock::time_point> due;  // when the last answer is, by memory
     int met = 0;  // calls that came while the model thought about the same memory
@@ -68,7 +68,7 @@ struct Race : ChatFixture {
         const auto one = process(), two = process();
         REQUIRE(one->ready());
         REQUIRE(two->ready());
-        for (int first = 1; first <= sources; first += together) {
+        for (std::int64_t first = 1; first <= sources; first += together) {
             schema.sql("insert into $schema.memory_jobs (source_pid, kind, payload) select 'm' || i, kind, "
                        "payload::jsonb from generate_series($1::integer, $2::integer) i, (values " +
                            jobs + ") as j (kind, payload)",
