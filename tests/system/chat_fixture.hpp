@@ -22,7 +22,8 @@ struct ChatFixture {
     // Memories e1 … eN, each with a job.
     void wait_for(const std::string& kind, int rows, const std::string& prefix = "e") {
         schema.sql(
-            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select $2 || i, 'a', 'o', "
+            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select $2 || i, 'a', "
+            "'o', "
             "'u', '[[' || $2 || i || ']] said something' from generate_series(1, $1::integer) i",
             pg::Params().add(rows).add(prefix));
         schema.sql(

@@ -35,15 +35,14 @@ class Bucket {
         }
         const auto full_in = (granted - tokens_) / granted;
         const auto tell = [&](const std::string& what, const std::string& value) {
-            answer.headers.emplace_back(
-                provider_ == "openai" ? "x-ratelimit-" + what + "-requests"
-                                      : "anthropic-ratelimit-requests-" + what,
-                value);
+            answer.headers.emplace_back(provider_ == "openai" ? "x-ratelimit-" + what + "-requests"
+                                                              : "anthropic-ratelimit-requests-" + what,
+                                        value);
         };
         tell("limit", std::to_string(static_cast<int>(granted)));
         tell("remaining", std::to_string(static_cast<int>(tokens_)));
-        tell("reset", provider_ == "openai" ? std::to_string(std::lround(full_in * 1000)) + "ms"
-                                            : moment(full_in));
+        tell("reset",
+             provider_ == "openai" ? std::to_string(std::lround(full_in * 1000)) + "ms" : moment(full_in));
         return answer;
     }
     int refused() const {
@@ -54,8 +53,8 @@ class Bucket {
   private:
     // RFC 3339, whole seconds, as Anthropic says it.
     static std::string moment(double seconds) {
-        const auto at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() +
-                                                             std::chrono::milliseconds(std::lround(seconds * 1000)));
+        const auto at = std::chrono::system_clock::to_time_t(
+            std::chrono::system_clock::now() + std::chrono::milliseconds(std::lround(seconds * 1000)));
         std::tm parts{};
         ::gmtime_r(&at, &parts);
         char text[32];

@@ -29,8 +29,9 @@ int arrived(const std::vector<ChatDouble::Arrival>& arrivals, Moment begin, int 
 
 }  // namespace
 
-TEST_CASE_METHOD(ChatFixture, "an outage of all models with 5,000 jobs waiting sends canaries alone, costs no attempt, "
-                          "and ends in a ramp") {
+TEST_CASE_METHOD(ChatFixture,
+                 "an outage of all models with 5,000 jobs waiting sends canaries alone, costs no attempt, "
+                 "and ends in a ramp") {
     wait_for("extract", 5'000);
     fill(schema, 200);
     Memoird memoird(schema, embedder, options({{"log.level", "\"warning\""}}));
@@ -58,8 +59,8 @@ TEST_CASE_METHOD(ChatFixture, "an outage of all models with 5,000 jobs waiting s
     CHECK(memoird.stop() == 0);
     CHECK(memoird.events("memoir.worker.job_failed").empty());
 
-    // The ramp begins with the canary that passed. Up to its second s no more than 1 + 2 + … calls begin, and what a
-    // late start may catch up with (50 ms of the rate).
+    // The ramp begins with the canary that passed. Up to its second s no more than 1 + 2 + … calls begin, and
+    // what a late start may catch up with (50 ms of the rate).
     const auto all = chat.arrivals();
     std::size_t passed = during.size();
     while (!all[passed].canary) ++passed;
@@ -72,11 +73,13 @@ TEST_CASE_METHOD(ChatFixture, "an outage of all models with 5,000 jobs waiting s
         before = total;
     }
     CHECK(before > 0);
-    for (const auto& [memory, count] : chat.calls()) CHECK(count <= 2);  // one that the outage met, and one more
+    for (const auto& [memory, count] : chat.calls())
+        CHECK(count <= 2);  // one that the outage met, and one more
 }
 
-TEST_CASE_METHOD(ChatFixture, "a server that hangs with 1,000 jobs waiting costs none of them an attempt, and no other "
-                          "lane its time") {
+TEST_CASE_METHOD(ChatFixture,
+                 "a server that hangs with 1,000 jobs waiting costs none of them an attempt, and no other "
+                 "lane its time") {
     wait_for("extract", 1'000);
     Memoird memoird(schema, embedder, options({{"extraction.timeout", "\"1s\""}}));
     REQUIRE(eventually([&] { return chat.calls().size() > 20; }));
@@ -95,9 +98,11 @@ TEST_CASE_METHOD(ChatFixture, "a server that hangs with 1,000 jobs waiting costs
     CHECK(schema.number("select count(*) from $schema.memoird_vectors") == 500);
 }
 
-TEST_CASE_METHOD(ChatFixture, "a job that makes the server cut the connection fails alone among many that succeed") {
+TEST_CASE_METHOD(ChatFixture,
+                 "a job that makes the server cut the connection fails alone among many that succeed") {
     using Fault = HttpReply::Fault;
-    const std::map<std::string, Fault> poison{{"poison1", Fault::cut}, {"poison2", Fault::reset}, {"poison3", Fault::close}};
+    const std::map<std::string, Fault> poison{
+        {"poison1", Fault::cut}, {"poison2", Fault::reset}, {"poison3", Fault::close}};
     chat.says([&](const std::string& memory, const HttpRequest&) {
         auto reply = chat.facts({});
         if (const auto found = poison.find(memory); found != poison.end()) reply.fault = found->second;
@@ -119,24 +124,30 @@ TEST_CASE_METHOD(ChatFixture, "a job that makes the server cut the connection fa
     for (const auto& [memory, count] : chat.calls()) CHECK(count <= (poison.contains(memory) ? 4 : 1));
 }
 
-TEST_CASE_METHOD(ChatFixture, "an account without money blocks its endpoint for 15 minutes, says so, and costs no attempt") {
+TEST_CASE_METHOD(
+    ChatFixture,
+    "an account without money blocks its endpoint for 15 minutes, says so, and costs no attempt") {
     struct Refusal {
         std::string provider;
         int status;
         std::string body;
     };
     const auto refusal = GENERATE(
-        Refusal{"openai", 429,
-                R"({"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":null}})"},
-        Refusal{"anthropic", 429,
-                R"({"type":"error","error":{"type":"rate_limit_error","message":"x","details":{"error_code":"enforced_spend_limit_reached"}}})"},
-        Refusal{"anthropic", 400,
-                R"({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}})"});
+        Refusal{
+            "openai", 429,
+            R"({"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":null}})"},
+        Refusal{
+            "anthropic", 429,
+            R"({"type":"error","error":{"type":"rate_limit_error","message":"x","details":{"error_code":"enforced_spend_limit_reached"}}})"},
+        Refusal{
+            "anthropic", 400,
+            R"({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}})"});
     CAPTURE(refusal.provider, refusal.status);
     ChatDouble shop(refusal.provider, {});
     shop.gate([&](bool canary) { return canary ? HttpReply{} : HttpReply{refusal.status, refusal.body}; });
     wait_for("extract", 200);
-    Memoird memoird(schema, embedder, options(shop.settings() + Settings{{"extraction.max_concurrent", "2"}}));
+    Memoird memoird(schema, embedder,
+                    options(shop.settings() + Settings{{"extraction.max_concurrent", "2"}}));
     REQUIRE(told(memoird, "memoir.breaker.opened", "failure_type", "blocked"));
     const auto opened = events(memoird, "memoir.breaker.opened").front();
     CHECK(text_of(opened, "hint").find("billing") != std::string::npos);
@@ -144,10 +155,12 @@ TEST_CASE_METHOD(ChatFixture, "an account without money blocks its endpoint for 
     CHECK(opened.value("next_probe_ms", 0) > 14 * 60'000);
     // Whoever was on the way waits as long, and the others are left alone.
     REQUIRE(eventually([&] {
-        return schema.number("select count(*) from $schema.memory_jobs where claimed_by like 'memoird/%'") == 0;
+        return schema.number("select count(*) from $schema.memory_jobs where claimed_by like 'memoird/%'") ==
+               0;
     }));
-    CHECK(schema.number("select coalesce(min(extract(epoch from claimed_at - now())::integer + 60), 900) from "
-                        "$schema.memory_jobs where claimed_by = 'parked'") > 840);
+    CHECK(
+        schema.number("select coalesce(min(extract(epoch from claimed_at - now())::integer + 60), 900) from "
+                      "$schema.memory_jobs where claimed_by = 'parked'") > 840);
     CHECK(memoird.stop() == 0);
     CHECK(attempts() == 0);
     CHECK(left("extract") == 200);

@@ -18,8 +18,8 @@ struct Race : ChatFixture {
     int met = 0;  // calls that came while the model thought about the same memory
     std::minstd_rand random{7};
 
-    // The facts tell whose they are: "m1 by first 1", "m1 by first 2". Answers take a moment, each another one,
-    // so that either may be the later.
+    // The facts tell whose they are: "m1 by first 1", "m1 by first 2". Answers take a moment, each another
+    // one, so that either may be the later.
     Race() {
         chat.says([this](const std::string& memory, const HttpRequest& request) {
             const auto has = [&](const char* word) { return request.body.find(word) != std::string::npos; };
@@ -38,12 +38,14 @@ struct Race : ChatFixture {
             return reply;
         });
         schema.sql(
-            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select 'm' || i, 'a', 'o', "
+            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select 'm' || i, 'a', "
+            "'o', "
             "'u', '[[m' || i || ']] said something' from generate_series(1, $1::integer) i",
             pg::Params().add(sources));
         schema.sql(
             "insert into $schema.memories (pid, agent_id, org_id, user_id, content, kind, source_pid, "
-            "qdrant_status) select 'old' || pid, agent_id, org_id, user_id, 'old', 'semantic', pid, 'indexed' "
+            "qdrant_status) select 'old' || pid, agent_id, org_id, user_id, 'old', 'semantic', pid, "
+            "'indexed' "
             "from $schema.memories where pid not like 'm%0'");
         schema.sql(
             "insert into $schema.memoird_vectors select pid, 'double', array[1, 1, 1, 1]::real[] from "
@@ -53,15 +55,14 @@ struct Race : ChatFixture {
     std::unique_ptr<Memoird> process() {
         return std::make_unique<Memoird>(
             schema, embedder,
-            Memoird::Options{.settings = chat.settings() +
-                                         Settings{{"lanes.one.kinds", "[\"extract\"]"},
-                                                  {"lanes.one.loops", "4"},
-                                                  {"lanes.one.batch", "1"},
-                                                  {"lanes.two.kinds", "[\"reprocess\"]"},
-                                                  {"lanes.two.loops", "4"},
-                                                  {"lanes.two.batch", "1"},
-                                                  {"extraction.max_concurrent", "16"},
-                                                  {"log.level", "\"info\""}}});
+            Memoird::Options{.settings = chat.settings() + Settings{{"lanes.one.kinds", "[\"extract\"]"},
+                                                                    {"lanes.one.loops", "4"},
+                                                                    {"lanes.one.batch", "1"},
+                                                                    {"lanes.two.kinds", "[\"reprocess\"]"},
+                                                                    {"lanes.two.loops", "4"},
+                                                                    {"lanes.two.batch", "1"},
+                                                                    {"extraction.max_concurrent", "16"},
+                                                                    {"log.level", "\"info\""}}});
     }
     // Jobs of `kinds` ("kind: payload") for each source, a handful at a time.
     void run(const std::string& jobs) {
@@ -69,13 +70,15 @@ struct Race : ChatFixture {
         REQUIRE(one->ready());
         REQUIRE(two->ready());
         for (std::int64_t first = 1; first <= sources; first += together) {
-            schema.sql("insert into $schema.memory_jobs (source_pid, kind, payload) select 'm' || i, kind, "
-                       "payload::jsonb from generate_series($1::integer, $2::integer) i, (values " +
-                           jobs + ") as j (kind, payload)",
-                       pg::Params().add(first).add(first + together - 1));
+            schema.sql(
+                "insert into $schema.memory_jobs (source_pid, kind, payload) select 'm' || i, kind, "
+                "payload::jsonb from generate_series($1::integer, $2::integer) i, (values " +
+                    jobs + ") as j (kind, payload)",
+                pg::Params().add(first).add(first + together - 1));
             REQUIRE(eventually([&] {
-                return schema.number("select count(*) from $schema.memory_jobs where kind <> 'embed' and state "
-                                     "<> 'failed'") == 0;
+                return schema.number(
+                           "select count(*) from $schema.memory_jobs where kind <> 'embed' and state "
+                           "<> 'failed'") == 0;
             }));
         }
         CHECK(one->stop() == 0);
@@ -93,9 +96,12 @@ struct Race : ChatFixture {
     std::string sets() {
         return schema.value(
             "select coalesce(string_agg(distinct set, ',' order by set), '') from (select m.pid, "
-            "coalesce(string_agg(split_part(f.content, ' by ', 2), '+' order by f.content), 'none') as set from "
-            "$schema.memories m left join $schema.memories f on f.source_pid = m.pid and f.retirement_reason is "
-            "null where m.kind = 'episodic' and m.metadata->>'origin' is distinct from 'feedback' group by m.pid) s");
+            "coalesce(string_agg(split_part(f.content, ' by ', 2), '+' order by f.content), 'none') as set "
+            "from "
+            "$schema.memories m left join $schema.memories f on f.source_pid = m.pid and f.retirement_reason "
+            "is "
+            "null where m.kind = 'episodic' and m.metadata->>'origin' is distinct from 'feedback' group by "
+            "m.pid) s");
     }
 };
 
@@ -110,20 +116,24 @@ TEST_CASE_METHOD(Race, "two corrections of one memory at once, in two processes,
     CHECK(schema.number("select count(*) from $schema.memories where metadata->>'origin' = 'feedback'") ==
           2 * sources);
     // Whoever came second has retired what the other one wrote.
-    CHECK(schema.number("select count(*) from $schema.memories where kind = 'semantic' and content <> 'old' and "
-                        "retirement_reason is not null") == 2 * sources);
+    CHECK(schema.number(
+              "select count(*) from $schema.memories where kind = 'semantic' and content <> 'old' and "
+              "retirement_reason is not null") == 2 * sources);
 }
 
-TEST_CASE_METHOD(Race, "a correction beside an extract, in two processes, leaves the correction's facts alone") {
+TEST_CASE_METHOD(Race,
+                 "a correction beside an extract, in two processes, leaves the correction's facts alone") {
     run(R"(('extract', '{}'), ('reprocess', '{"reason":"stale","feedback":"first correction","top_k":0}'))");
     CHECK(sets() == "first 1+first 2");
     CHECK(kept() == 0);
 }
 
-TEST_CASE_METHOD(Race, "a correction that leaves nothing, beside an extract in two processes, leaves nothing") {
+TEST_CASE_METHOD(Race,
+                 "a correction that leaves nothing, beside an extract in two processes, leaves nothing") {
     run(R"(('extract', '{}'), ('reprocess', '{"reason":"stale","feedback":"first correction: leave nothing","top_k":0}'))");
     CHECK(sets() == "none");
-    // An extract that the correction overtook may have kept its reply after the correction cleared it away: the sweep's.
+    // An extract that the correction overtook may have kept its reply after the correction cleared it away:
+    // the sweep's.
     schema.sql("update $schema.memoird_replies set created_at = created_at - interval '61 minutes'");
     const auto sweeper = process();
     CHECK(eventually([&] { return kept() == 0; }));
