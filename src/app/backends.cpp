@@ -1,47 +1,35 @@
 #include "app/backends.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/pause.hpp"
 #include "endpoint/endpoint.hpp"
 #include "extraction/prompt.hpp"
-#include "model/make_embedder.hpp"
-#include "vector/make_index.hpp"
 
 namespace memoir::app {
 
 namespace {
-// How long the start waits for backends that do not answer (interface.md).
-constexpr Milliseconds try_limit{10'000};
 // How often it is asked whether a probe is due; the endpoint says when.
 constexpr Milliseconds probe_interval{250};
 // Replies that nobody came back for live for days: how often they are looked for.
 constexpr Milliseconds sweep_interval{3'600'000};
-
-void is_away(endpoint::Endpoint& endpoint) {
-    try {
-        endpoint.call(endpoint::Nature::read, {}, [] {
-            throw Failure(
-                FailureType::outage,
-                "no answer within " + std::to_string(try_limit.count() / 1'000) + " s of the start");
-        });
-    } catch (const Failure&) {
-        // Its breaker is open now, if it was not before.
-    }
-}
-
 }  // namespace
 
-Backends::Backends(const config::Config& config, const schema::Additions& additions, pg::Pool& pool,
-                   telemetry::Log& log)
-    : config_(config), pool_(pool), log_(log), replies_(pool, config.database.schema, additions.replies) {
+Backends::Backends(config::Config config, Ground& ground, const Backends* before)
+    : config_(std::move(config)),
+      ground_(ground),
+      parts_(config_, ground, before ? &before->parts_ : nullptr) {
     if (in_a_lane("embed")) add_embed();
     if (in_a_lane("extract")) add_extract();
     if (in_a_lane("categorize")) add_categorize();
     if (in_a_lane("reprocess")) add_reprocess();
     if (in_a_lane("relational_extract")) add_relational_extract();
     if (in_a_lane("synthesize")) add_synthesize();
+    parts_.built();
+}
+
+work::Plan Backends::plan(const std::shared_ptr<const Backends>& backends) {
+    return {backends->config_.worker, backends->registry_, backends->has_graph(), backends};
 }
 
 bool Backends::in_a_lane(const std::string& kind) const {
@@ -51,43 +39,37 @@ bool Backends::in_a_lane(const std::string& kind) const {
     });
 }
 
-void Backends::use_index() {
-    if (index_) return;
-    embedder_ = model::make_embedder(config_.embedding, config_.onnx, http_, log_);
-    index_ = vector::make_index(config_.vector, embedder_->dimension(), embedder_->model(),
-                                config_.database.schema, pool_, http_, log_);
-    for (auto* endpoint : index_endpoints()) endpoints_.push_back(endpoint);
-}
-
-std::vector<endpoint::Endpoint*> Backends::index_endpoints() const {
+std::vector<endpoint::Endpoint*> Backends::index_endpoints() {
     std::vector<endpoint::Endpoint*> list;
-    for (auto* endpoint : {embedder_->endpoint(), index_->endpoint()})
+    for (auto* endpoint : {parts_.embedder().endpoint(), parts_.index().endpoint()})
         if (endpoint) list.push_back(endpoint);
     return list;
 }
 
-void Backends::use_extraction() {
-    if (extraction_) return;
-    extraction_ = model::make_chat(*config_.extraction, "extraction", http_, log_);
-    endpoints_.push_back(&extraction_->endpoint());
-    extractor_ = std::make_unique<stages::Extractor>(
-        *extraction_, replies_, pool_, prompting(*config_.extraction, extraction::Task::facts), log_);
+std::unique_ptr<stages::Extractor> Backends::make_extractor(model::Chat& chat,
+                                                            const model::ChatOptions& options,
+                                                            extraction::Task task) {
+    stages::Extractor::Settings settings{config_.database.schema,
+                                         extraction::stable_prompt(task, options.prompt_file),
+                                         config_.classifier.has_value()};
+    return std::make_unique<stages::Extractor>(chat, ground_.replies, ground_.pool, std::move(settings),
+                                               ground_.log);
 }
 
-stages::Extractor::Settings Backends::prompting(const model::ChatOptions& options,
-                                                extraction::Task task) const {
-    return {config_.database.schema, extraction::stable_prompt(task, options.prompt_file),
-            config_.classifier.has_value()};
+stages::Extractor& Backends::extractor() {
+    if (!extractor_)
+        extractor_ = make_extractor(parts_.extraction(), *config_.extraction, extraction::Task::facts);
+    return *extractor_;
 }
 
 void Backends::add_embed() {
-    use_index();
-    embed_ = std::make_unique<stages::Embed>(*embedder_, *index_, pool_, config_.database.schema, log_);
+    const auto& schema = config_.database.schema;
+    embed_ =
+        std::make_unique<stages::Embed>(parts_.embedder(), parts_.index(), ground_.pool, schema, ground_.log);
     work::Entry entry;
     entry.stage = embed_.get();
     entry.needs = index_endpoints();
-    entry.when_failed = [schema = config_.database.schema](pg::Transaction& transaction,
-                                                           const std::string& pid) {
+    entry.when_failed = [schema](pg::Transaction& transaction, const std::string& pid) {
         stages::Embed::when_failed(transaction, schema, pid);
     };
     registry_["embed"] = std::move(entry);
@@ -103,16 +85,13 @@ void Backends::add_without_graph(const std::string& kind) {
 void Backends::add_relational_extract() {
     if (!config_.graph) return add_without_graph("relational_extract");
     if (!config_.relational) return add_absent("relational_extract", "[relational]");
-    relational_ = model::make_chat(*config_.relational, "relational", http_, log_);
-    endpoints_.push_back(&relational_->endpoint());
-    relator_ = std::make_unique<stages::Extractor>(
-        *relational_, replies_, pool_, prompting(*config_.relational, extraction::Task::triples), log_);
+    relator_ = make_extractor(parts_.relational(), *config_.relational, extraction::Task::triples);
     relational_extract_ =
-        std::make_unique<stages::RelationalExtract>(*relator_, config_.database.schema, log_);
+        std::make_unique<stages::RelationalExtract>(*relator_, config_.database.schema, ground_.log);
     work::Entry entry;
     entry.stage = relational_extract_.get();
-    entry.needs = {&relational_->endpoint()};
-    entry.model = &relational_->endpoint();
+    entry.model = &parts_.relational().endpoint();
+    entry.needs = {entry.model};
     entry.fan_in = true;
     entry.paid = true;
     registry_["relational_extract"] = std::move(entry);
@@ -120,16 +99,13 @@ void Backends::add_relational_extract() {
 
 void Backends::add_synthesize() {
     if (!config_.graph) return add_without_graph("synthesize");
-    use_index();
-    graph_client_ = std::make_unique<graph::Client>(*config_.graph, log_);
-    graph_ = std::make_unique<graph::Graph>(*graph_client_);
-    endpoints_.push_back(&graph_client_->endpoint());
-    synthesize_ =
-        std::make_unique<stages::Synthesize>(*graph_, *embedder_, pool_, config_.database.schema, log_);
+    auto& embedder = parts_.embedder();
+    synthesize_ = std::make_unique<stages::Synthesize>(parts_.graph(), ground_.scopes, embedder, ground_.pool,
+                                                       config_.database.schema, ground_.log);
     work::Entry entry;
     entry.stage = synthesize_.get();
-    if (auto* endpoint = embedder_->endpoint()) entry.needs.push_back(endpoint);
-    entry.needs.push_back(&graph_client_->endpoint());
+    if (auto* endpoint = embedder.endpoint()) entry.needs.push_back(endpoint);
+    entry.needs.push_back(&parts_.graph_client().endpoint());
     entry.paid = true;
     registry_["synthesize"] = std::move(entry);
 }
@@ -146,12 +122,11 @@ void Backends::add_absent(const std::string& kind, const std::string& section) {
 
 void Backends::add_extract() {
     if (!config_.extraction) return add_absent("extract", "[extraction]");
-    use_extraction();
-    extract_ = std::make_unique<stages::Extract>(*extractor_, log_);
+    extract_ = std::make_unique<stages::Extract>(extractor(), ground_.log);
     work::Entry entry;
     entry.stage = extract_.get();
-    entry.needs = {&extraction_->endpoint()};
-    entry.model = &extraction_->endpoint();
+    entry.model = &parts_.extraction().endpoint();
+    entry.needs = {entry.model};
     entry.fan_in = has_graph();
     entry.paid = true;
     registry_["extract"] = std::move(entry);
@@ -159,10 +134,9 @@ void Backends::add_extract() {
 
 void Backends::add_categorize() {
     if (!config_.classifier) return add_absent("categorize", "[classifier]");
-    use_index();
-    classifier_ = model::make_classifier(*config_.classifier, config_.onnx, embedder_.get(), log_);
-    categorize_ =
-        std::make_unique<stages::Categorize>(*classifier_, *index_, pool_, config_.database.schema, log_);
+    auto& index = parts_.index();
+    categorize_ = std::make_unique<stages::Categorize>(parts_.classifier(), index, ground_.pool,
+                                                       config_.database.schema, ground_.log);
     work::Entry entry;
     entry.stage = categorize_.get();
     entry.needs = index_endpoints();
@@ -176,71 +150,45 @@ void Backends::add_reprocess() {
     stages::Reprocess::Tools tools;
     work::Entry entry;
     if (config_.extraction) {
-        use_index();
-        use_extraction();
-        tools = {extractor_.get(), embedder_.get(), index_.get()};
         entry.needs = index_endpoints();
-        entry.needs.push_back(&extraction_->endpoint());
-        entry.model = &extraction_->endpoint();
+        tools = {&extractor(), &parts_.embedder(), &parts_.index()};
+        entry.model = &parts_.extraction().endpoint();
+        entry.needs.push_back(entry.model);
     }
-    reprocess_ =
-        std::make_unique<stages::Reprocess>(tools, has_graph(), pool_, config_.database.schema, log_);
+    reprocess_ = std::make_unique<stages::Reprocess>(tools, has_graph(), ground_.pool,
+                                                     config_.database.schema, ground_.log);
     entry.stage = reprocess_.get();
     entry.paid = true;
     registry_["reprocess"] = std::move(entry);
 }
 
-work::Registry Backends::registry() const {
-    return registry_;
-}
-
-void Backends::prepare(const std::stop_token& stop) {
-    // Readiness waits for nothing that is away: what has not answered by then is an open breaker.
-    std::stop_source bounded;
-    std::stop_callback with_stop(stop, [&] { bounded.request_stop(); });
-    std::jthread timer([&](const std::stop_token& done) {
-        if (pause(try_limit, done)) bounded.request_stop();
-    });
-    std::vector<std::jthread> probes;
-    for (auto* endpoint : endpoints_)
-        probes.emplace_back([endpoint, stop, token = bounded.get_token()] {
-            endpoint->probe_if_due(token, true);
-            // Cut off by the limit and not by a signal: a probe that was stopped has said nothing.
-            if (token.stop_requested() && !stop.stop_requested()) is_away(*endpoint);
-        });
-    if (index_) {
-        try {
-            index_->prepare(bounded.get_token());
-        } catch (const Failure& failure) {
-            log_.warning("memoir.embed.upsert_failed", "the vector index is not ready; starting without it",
-                         {{"error", failure.reason()}, {"hint", failure.hint}});
-        }
-    }
-    if (graph_) {
-        try {
-            graph_->prepare(bounded.get_token());
-        } catch (const Failure& failure) {
-            log_.warning("memoir.graph.not_ready", "the graph is not ready; starting without its indexes",
-                         {{"error", failure.reason()}, {"hint", failure.hint}});
-        }
-    }
-}
-
 void Backends::watch() {
-    for (auto* endpoint : endpoints_)
+    std::lock_guard lock(mutex_);
+    if (!watched_) return;
+    for (auto* endpoint : endpoints())
         probers_.emplace_back([endpoint](const std::stop_token& stop) {
             while (pause(probe_interval, stop)) endpoint->probe_if_due(stop);
         });
-    if (!extraction_ && !relational_) return;
+    if (!extractor_ && !relator_) return;
     probers_.emplace_back([this](const std::stop_token& stop) {
         do {
             try {
-                replies_.sweep(stop);
+                ground_.replies.sweep(stop);
             } catch (const pg::Error&) {
                 // An hour later it is still time.
             }
         } while (pause(sweep_interval, stop));
     });
+}
+
+void Backends::unwatch() {
+    std::vector<std::jthread> probers;
+    {
+        std::lock_guard lock(mutex_);
+        watched_ = false;
+        probers = std::exchange(probers_, {});
+    }
+    for (auto& prober : probers) prober.request_stop();  // all at once, then each is waited for
 }
 
 }  // namespace memoir::app

@@ -6,10 +6,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "app/advice.hpp"
 #include "base/pause.hpp"
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
-#include "memory/staging.hpp"
 #include "pg/listener.hpp"
 #include "queue/hosts.hpp"
 #include "queue/probe.hpp"
@@ -52,17 +52,30 @@ std::string join(const std::vector<std::string>& list) {
 Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog& log)
     : config_(std::move(config)), options_(std::move(options)), log_(log), observation_(log) {
     if (config_.worker.host.empty()) config_.worker.host = machine_name();
+    if (!options_.reload) return;
+    const auto load = [this] {
+        auto loaded = options_.reload();
+        if (loaded.config.worker.host.empty()) loaded.config.worker.host = machine_name();
+        return loaded;
+    };
+    reloader_.emplace(
+        load, [this] { return status_line(); }, log_, notifier_);
 }
 
 Daemon::~Daemon() {
+    reloader_.reset();
     // Probes wake the engine, which goes before the backends do.
-    if (backends_) backends_->unwatch();
+    generations_.unwatch();
 }
 
 int Daemon::run() {
     service::Signals signals(control_, {.drain = [this] { stop_.request_stop(); },
                                         .abort = [this] { hurry(); },
-                                        .reload = [this] { reload(); },
+                                        .reload =
+                                            [this] {
+                                                // Its time is over once the drain has begun.
+                                                if (reloader_ && !stopping()) reloader_->request();
+                                            },
                                         .status = [this] { report_status(); }});
     try {
         observation_.serve(control_, config_.metrics, config_.worker.host, config_.database.schema);
@@ -186,16 +199,9 @@ schema::Additions Daemon::examine() {
     const auto connection = pg::Connection::connect(connect_options("memoird"), stop_.get_token());
     connection->stop_with(stop_.get_token());
     const auto additions = schema::check(*connection, config_.database.schema);
-    const bool staged_in_vain = !config_.graph && !config_.worker.leave_graph_absent &&
-                                memory::any_staged(*connection, config_.database.schema);
     for (const auto& line : schema::advice(additions))
         log_.info("memoir.schema.advice", line, {{"hint", std::string("memoirctl schema apply")}});
-    if (staged_in_vain)
-        warn_about(
-            "staged triples wait for a graph, and no [graph] is configured: synthesize jobs will be "
-            "completed "
-            "as no-ops",
-            "configure [graph], or set worker.graph_absent = \"leave\" where another host has one");
+    warn_of_staged_in_vain(*connection, config_, log_);
     return additions;
 }
 
@@ -208,12 +214,12 @@ void Daemon::start(const schema::Additions& additions) {
                                           {{"error", std::string(error.what())}});
                            },
                            [this] { log_.info("memoir.database.up", "the database answers"); }});
-    backends_ = std::make_unique<Backends>(config_, additions, *pool_, log_);
-    for (const auto& [kind, reason] : backends_->unserved())
-        log_.warning("memoir.worker.kind_unserved", "jobs of a kind are left alone here",
-                     {{"kind", kind}, {"reason", reason}});
+    ground_ = std::make_unique<Ground>(*pool_, log_, config_.database.schema, additions.replies);
+    const auto backends = std::make_shared<Backends>(config_, *ground_);
+    for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
     notifier_.status("trying the backends");
-    if (!with_database([&] { backends_->prepare(stop_.get_token()); }) || stopping()) return;
+    if (!with_database([&] { backends->prepare(stop_.get_token()); }) || stopping()) return;
+    generations_.replace(backends);
 
     work::EngineSettings settings;
     settings.schema = config_.database.schema;
@@ -227,15 +233,13 @@ void Daemon::start(const schema::Additions& additions) {
     settings.database.connect_timeout = settings.database.statement_timeout;
     if (has_hosts_) settings.heartbeat_extra = [this](const std::string& nonce) { return host_row(nonce); };
     settings.tick = [this] { observation_.tick(*pool_, config_.database.schema); };
-    engine_ = std::make_unique<work::Engine>(
-        std::move(settings),
-        work::Plan{config_.worker, backends_->registry(), config_.graph || config_.worker.leave_graph_absent},
-        *pool_, log_, observation_.observer());
-    observation_.watch(*engine_, *backends_, *pool_);
-    for (auto* endpoint : backends_->endpoints()) endpoint->on_change([this] { engine_->poke(); });
+    engine_ = std::make_unique<work::Engine>(std::move(settings), Backends::plan(backends), *pool_, log_,
+                                             observation_.observer());
+    observation_.watch(*engine_, generations_, *pool_);
+    for (auto* endpoint : backends->endpoints()) endpoint->on_change([this] { engine_->poke(); });
     engine_->start();
     if (config_.worker.listen && additions.notify) listen();
-    backends_->watch();
+    backends->watch();
     log_.info("memoir.worker.started", "memoird is ready",
               {{"version", std::string(MEMOIRD_VERSION)},
                {"process", engine_->process()},
@@ -246,6 +250,7 @@ void Daemon::start(const schema::Additions& additions) {
         started_ = true;
     }
     notifier_.ready(status_line());
+    if (reloader_) reloader_->ready(*ground_, generations_, *engine_);
 }
 
 void Daemon::listen() {
@@ -288,12 +293,9 @@ int Daemon::work_until_idle() {
             const auto& tally = engine_->tally();
             const auto done = tally.succeeded + tally.retried + tally.failed;
             bool all_behind_breakers = !left.ours;
-            const auto registry = backends_->registry();
-            for (const auto& [kind, waiting] : left.kinds) {
-                bool open = false;
-                for (const auto* endpoint : registry.at(kind).needs) open |= !endpoint->allows_claims();
-                all_behind_breakers &= open;
-            }
+            const auto plan = engine_->plan();
+            for (const auto& [kind, waiting] : left.kinds)
+                all_behind_breakers &= plan->registry.contains(kind) && !plan->takes_work(kind);
             if (!all_behind_breakers || done != before) useful = answered;
             before = done;
         } catch (const pg::Error&) {
@@ -303,7 +305,7 @@ int Daemon::work_until_idle() {
         if (now - answered > options_.patience) return give_up("the database does not answer");
         if (now - useful > options_.patience)
             return give_up("every row left waits for a backend that is away");
-        pause(std::min(config_.worker.poll_interval, Milliseconds(250)), stop_.get_token());
+        pause(std::min(engine_->plan()->options.poll_interval, Milliseconds(250)), stop_.get_token());
     }
     return exit_ok;
 }
@@ -314,10 +316,13 @@ void Daemon::drain() {
         draining_ = true;
     }
     observation_.draining();
-    notifier_.stopping("draining", config_.worker.drain_timeout + drain_slack);
-    backends_->unwatch();
+    if (reloader_) reloader_->stop();
+    notifier_.stopping("draining", engine_->plan()->options.drain_timeout + drain_slack);
+    generations_.unwatch();
     listener_.reset();
     const auto drained = engine_->drain(hurry_.get_token());
+    // From here on no plan comes any more, whatever a reload under way was about to do.
+    if (reloader_ && drained != work::Engine::Drained::stuck) reloader_->finish();
     if (has_hosts_) {
         try {
             auto lease = pool_->acquire({}, Milliseconds(1'000));
@@ -343,41 +348,6 @@ void Daemon::drain() {
     }
 }
 
-void Daemon::reload() {
-    if (!options_.reload) return;
-    bool started = false;
-    {
-        std::lock_guard lock(mutex_);
-        started = started_;
-    }
-    // Before readiness it must not look as if it had come.
-    if (started) notifier_.reloading();
-    auto loaded = options_.reload();
-    if (!loaded.problems.empty()) {
-        for (const auto& problem : loaded.problems)
-            log_.error("memoir.config.rejected", "the new configuration is not used: " + problem.text,
-                       {{"where", problem.where}, {"hint", problem.hint}});
-    } else {
-        apply(std::move(loaded.config));
-    }
-    if (started) notifier_.reloaded(status_line());
-}
-
-// Only what can be exchanged under a running engine; the rest is named and stays as it was at the start.
-void Daemon::apply(config::Config config) {
-    if (config.worker.host.empty()) config.worker.host = machine_name();
-    auto changes = config::changed_keys(config_, config);
-    auto& later = changes.restart;
-    for (auto& key : changes.live)
-        if (key != "log.level") later.push_back(std::move(key));
-    config_.log.level = config.log.level;
-    log_.set_level(config_.log.level);
-    std::vector<Field> fields;
-    if (!later.empty())
-        fields = {{"restart_needed", join(later)}, {"hint", std::string("restart memoird to apply these")}};
-    log_.info("memoir.config.reloaded", "configuration read again", std::move(fields));
-}
-
 void Daemon::tick() {
     bool running = false;
     {
@@ -396,7 +366,8 @@ std::string Daemon::status_line() const {
     const auto& tally = engine_->tally();
     std::string line = std::to_string(engine_->in_hand()) + " in hand, " + std::to_string(tally.succeeded) +
                        " done, " + std::to_string(tally.failed) + " failed";
-    for (const auto* endpoint : backends_->endpoints()) {
+    const auto backends = generations_.current();
+    for (const auto* endpoint : backends->endpoints()) {
         const auto state = endpoint->snapshot();
         if (state.state != endpoint::State::closed)
             line += "; " + state.name + " " + std::string(to_string(state.state)) + ": " + state.reason;
@@ -437,7 +408,8 @@ void Daemon::warn_about(const std::string& problem, const std::string& hint) {
 
 pg::Segment Daemon::host_row(const std::string& nonce) const {
     std::vector<endpoint::Snapshot> snapshots;
-    for (const auto* endpoint : backends_->endpoints()) snapshots.push_back(endpoint->snapshot());
+    const auto backends = generations_.current();
+    for (const auto* endpoint : backends->endpoints()) snapshots.push_back(endpoint->snapshot());
     queue::Host host;
     host.nonce = nonce;
     host.host = config_.worker.host;

@@ -2,8 +2,8 @@
 // One run of memoird: start → ready → drain → exit.
 //
 // Threads: the caller's is the control thread; it runs an io_context with signals, timers and the watchdog
-// and never blocks. A second one starts everything, waits, and drains. The engine has its own. Errors end as
-// an exit code. Thread safety: run() once, on one thread.
+// and never blocks. A second one starts everything, waits, and drains. The engine and the reloader have their
+// own. Errors end as an exit code. Thread safety: run() once, on one thread.
 
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
@@ -13,8 +13,9 @@
 #include <optional>
 #include <stop_token>
 
-#include "app/backends.hpp"
+#include "app/generations.hpp"
 #include "app/observation.hpp"
+#include "app/reloader.hpp"
 #include "config/config.hpp"
 #include "pg/pool.hpp"
 #include "schema/schema.hpp"
@@ -56,9 +57,7 @@ class Daemon {
     void hurry();
     int give_up(const std::string& reason);
     void tell_exit();
-    void reload();
-    void apply(config::Config config);  // control thread
-    void tick();                        // control thread, once a second
+    void tick();  // control thread, once a second
     std::string status_line() const;
     void report_status();
     void warn_about(const std::string& problem, const std::string& hint);
@@ -66,6 +65,7 @@ class Daemon {
     pg::ConnectOptions connect_options(const char* name) const;
     bool stopping() const { return stop_.stop_requested(); }
 
+    // Of the start. What a reload may change is asked of the generation or the engine instead.
     config::Config config_;
     const DaemonOptions options_;
     telemetry::SinkLog& log_;
@@ -75,13 +75,15 @@ class Daemon {
     std::stop_source stop_, hurry_;
     bool has_hosts_ = false;
     std::unique_ptr<pg::Pool> pool_;
-    std::unique_ptr<Backends> backends_;
+    std::unique_ptr<Ground> ground_;
+    Generations generations_;
     std::unique_ptr<work::Engine> engine_;
     std::unique_ptr<pg::Listener> listener_;
     mutable std::mutex
         mutex_;  // guards started_ and draining_, for the control thread's view of the members above
     bool started_ = false, draining_ = false;
     int code_ = exit_ok;
+    std::optional<Reloader> reloader_;  // last: it works on all of the above
 };
 
 }  // namespace memoir::app

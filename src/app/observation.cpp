@@ -73,12 +73,11 @@ void Observation::serve(boost::asio::io_context& control, const telemetry::Metri
                                              http::Server::Limits{}, std::move(names));
 }
 
-void Observation::watch(work::Engine& engine, Backends& backends, pg::Pool& pool) {
+void Observation::watch(work::Engine& engine, Generations& generations, pg::Pool& pool) {
     std::lock_guard lock(mutex_);
     engine_ = &engine;
-    backends_ = &backends;
+    generations_ = &generations;
     pool_ = &pool;
-    for (const auto& [kind, reason] : backends.unserved()) metrics_.unserved.set({kind}, 1);
 }
 
 void Observation::draining() {
@@ -89,7 +88,7 @@ void Observation::stop() {
     {
         std::lock_guard lock(mutex_);
         engine_ = nullptr;
-        backends_ = nullptr;
+        generations_ = nullptr;
         pool_ = nullptr;
     }
     if (server_) server_->stop();
@@ -111,6 +110,10 @@ void Observation::refresh() {
     if (!engine_) return;
     metrics_.pool_size.set({}, pool_->size());
     metrics_.pool_in_use.set({}, pool_->in_use());
+    // A reload may have taken lanes, kinds and endpoints away.
+    for (auto* family :
+         {&metrics_.loops, &metrics_.in_flight, &metrics_.paused, &metrics_.breaker, &metrics_.unserved})
+        family->clear();
     std::map<std::string, int> jobs;
     for (const auto& [lane, loops] : engine_->loops()) {
         jobs[lane] = 0;
@@ -119,7 +122,9 @@ void Observation::refresh() {
     for (const auto& activity : engine_->activities()) jobs[lane_of(activity.worker)] += activity.jobs;
     for (const auto& [lane, count] : jobs) metrics_.in_flight.set({lane}, count);
     for (const auto& kind : engine_->kinds()) metrics_.paused.set({kind}, engine_->paused(kind) ? 1 : 0);
-    for (const auto* endpoint : backends_->endpoints()) {
+    const auto backends = generations_->current();
+    for (const auto& [kind, reason] : backends->unserved()) metrics_.unserved.set({kind}, 1);
+    for (const auto* endpoint : backends->endpoints()) {
         const auto now = endpoint->snapshot();
         for (const auto state : {endpoint::State::closed, endpoint::State::open, endpoint::State::probing,
                                  endpoint::State::ramping})
@@ -151,7 +156,8 @@ page::Snapshot Observation::snapshot() const {
     shown.database_up = pool_->up();
     shown.pool_in_use = pool_->in_use();
     shown.pool_size = pool_->size();
-    for (const auto* endpoint : backends_->endpoints()) shown.endpoints.push_back(endpoint->snapshot());
+    const auto backends = generations_->current();
+    for (const auto* endpoint : backends->endpoints()) shown.endpoints.push_back(endpoint->snapshot());
     show_work(shown);
     show_kinds(shown);
     return shown;
@@ -180,13 +186,14 @@ void Observation::show_work(page::Snapshot& shown) const {
 void Observation::show_kinds(page::Snapshot& shown) const {
     shown.paused = engine_->pauses();
     const auto plan = engine_->plan();
+    const auto backends = generations_->current();
     for (const auto name : queue::all_kinds) {
         page::Kind kind{std::string(name)};
         for (const auto& depth : depths_)
             if (depth.kind == name) kind.depth = depth;
         for (const auto& lane : shown.lanes)
             if (std::ranges::find(lane.kinds, name) != lane.kinds.end()) kind.lane = lane.name;
-        for (const auto& unserved : backends_->unserved())
+        for (const auto& unserved : backends->unserved())
             if (unserved.kind == name) kind.left = unserved.reason;
         if (const auto entry = plan->registry.find(kind.name); entry != plan->registry.end())
             for (const auto* needed : entry->second.needs)

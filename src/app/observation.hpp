@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "app/backends.hpp"
+#include "app/generations.hpp"
 #include "http/server.hpp"
 #include "page/snapshot.hpp"
 #include "pg/pool.hpp"
@@ -33,7 +33,7 @@ class Observation {
     void serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
                const std::string& host, const std::string& schema);
     // From here on there is an engine to look at. All of it outlives this object's use.
-    void watch(work::Engine& engine, Backends& backends, pg::Pool& pool);
+    void watch(work::Engine& engine, Generations& generations, pg::Pool& pool);
     void draining();
     // Reads the queue's depth when that is due.
     void tick(pg::Pool& pool, const std::string& schema);
@@ -61,7 +61,7 @@ class Observation {
     std::vector<queue::Depth> depths_;
     TimePoint depths_at_{};
     work::Engine* engine_ = nullptr;
-    Backends* backends_ = nullptr;
+    Generations* generations_ = nullptr;
     pg::Pool* pool_ = nullptr;
     std::atomic<bool> draining_{false};
 };

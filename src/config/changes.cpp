@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "config/assign.hpp"
+#include "config/draft.hpp"
 #include "config/keys.hpp"
 
 namespace memoir::config {
@@ -11,9 +12,15 @@ bool same(const Key& key, const Target& a, const Target& b) {
     return as_toml(key, a) == as_toml(key, b);
 }
 
+void copy(const Target& from, const Target& to) {
+    std::visit([&](auto* value) { *std::get<decltype(value)>(to) = *value; }, from);
+}
+
 class Comparison {
   public:
-    Comparison(const Config& before, const Config& after) : before_(before), after_(after) {}
+    Comparison(const Config& before, const Config& after) : before_(before), after_(after) {
+        changes_.applied = before;
+    }
 
     Changes run() {
         for (const Section& section : sections()) {
@@ -24,7 +31,7 @@ class Comparison {
             } else if (!section.optional() || (section.enabled(before_) && section.enabled(after_))) {
                 keys_of(section.name, "");
             } else if (section.enabled(before_) != section.enabled(after_)) {
-                changes_.restart.emplace_back(section.name);
+                switched(section);
             }
         }
         return std::move(changes_);
@@ -32,15 +39,24 @@ class Comparison {
 
   private:
     void changed(const Key& key, std::string path) {
-        (key.live ? changes_.live : changes_.restart).push_back(std::move(path));
+        (key.refused ? changes_.refused
+         : key.live  ? changes_.live
+                     : changes_.restart)
+            .push_back(std::move(path));
+    }
+
+    void switched(const Section& section) {
+        (section.take ? changes_.live : changes_.restart).emplace_back(section.name);
+        if (section.take) section.take(after_, changes_.applied);
     }
 
     void keys_of(std::string_view section, const std::string& instance) {
         for (const Key& key : keys()) {
             if (key.section != section) continue;
-            if (!same(key, key.target(before_, instance), key.target(after_, instance))) {
-                changed(key, Match{&key, instance, Source::value}.base());
-            }
+            const Target to = key.target(after_, instance);
+            if (same(key, key.target(before_, instance), to)) continue;
+            changed(key, Match{&key, instance, Source::value}.base());
+            if (key.live && instance.empty()) copy(to, key.target(changes_.applied, instance));
         }
     }
 
@@ -49,6 +65,7 @@ class Comparison {
         return std::any_of(lanes.begin(), lanes.end(), [&](const auto& lane) { return lane.name == name; });
     }
 
+    // All of a lane is live.
     void lanes() {
         for (const auto& lane : before_.worker.lanes) {
             if (has_lane(after_, lane.name)) {
@@ -60,8 +77,10 @@ class Comparison {
         for (const auto& lane : after_.worker.lanes) {
             if (!has_lane(before_, lane.name)) changes_.live.push_back("lanes." + lane.name);
         }
+        changes_.applied.worker.lanes = after_.worker.lanes;
     }
 
+    // And all of the labels.
     void labels() {
         if (!before_.classifier || !after_.classifier) return;
         const Key& key = *find_key("classifier.labels", "preference")->key;
@@ -74,6 +93,7 @@ class Comparison {
             if (sentence(before_) != sentence(after_))
                 changed(key, "classifier.labels." + std::string(label));
         }
+        changes_.applied.classifier->labels = after_.classifier->labels;
     }
 
     Config before_, after_;  // copies: targets are reached through a Config that may change
@@ -84,6 +104,14 @@ class Comparison {
 
 Changes changed_keys(const Config& before, const Config& after) {
     return Comparison(before, after).run();
+}
+
+std::vector<Problem> broken_rules(const Config& config) {
+    Draft draft;
+    draft.config = config;
+    Findings findings;
+    check_rules(draft, {}, findings);
+    return findings.problems();
 }
 
 }  // namespace memoir::config

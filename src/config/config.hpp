@@ -66,11 +66,16 @@ struct Loaded {
 Loaded load(const Sources& sources);
 
 // What differs, as paths ("worker.retry_base", "lanes.llm" for one that came or went, "graph" likewise).
-// SIGHUP applies `live`; `restart` stays as it is until the process starts anew. Never values.
+// SIGHUP applies `live`; `restart` stays as it is until the process starts anew; a reload with anything in
+// `refused` is none. Never values. What is which stands in the table of keys.
 struct Changes {
-    std::vector<std::string> live, restart;
+    std::vector<std::string> live, restart, refused;
+    Config applied;  // `before` with what is live of `after`
 };
 Changes changed_keys(const Config& before, const Config& after);
+// What the rules that several keys together fulfil say of a Config that is half the running one and half
+// the file's.
+std::vector<Problem> broken_rules(const Config& config);
 
 // The table of keys for people: the example file (config/memoird.toml is exactly this), or the man page
 // memoird.toml(5).

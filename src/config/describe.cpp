@@ -40,7 +40,14 @@ std::string facts(const Key& key) {
         out = "Range: " + std::to_string(low) + " to " + std::to_string(high) + ".";
     }
     if (key.live) out += (out.empty() ? "" : " ") + std::string("Reloadable.");
+    if (key.refused)
+        out +=
+            (out.empty() ? "" : " ") + std::string("A reload that finds it changed is refused as a whole.");
     return out;
+}
+
+std::string help(const Section& section) {
+    return std::string(section.help) + (section.take ? " A reload switches it on and off." : "");
 }
 
 // The value as it would be written, and whether that is the default.
@@ -80,7 +87,7 @@ class Example {
             "and why.");
         for (const Section& section : sections()) {
             out_ += "\n\n";
-            comment(section.help);
+            comment(help(section));
             off_ = section.optional() ? "#" : "";
             if (section.name != "lanes.*") {
                 table(section, std::string(section.name), "", true);
@@ -161,7 +168,7 @@ class Man {
             "values.");
         for (const Section& section : sections()) {
             page_.heading("[" + std::string(section.name == "lanes.*" ? "lanes.NAME" : section.name) + "]");
-            page_.text(section.help);
+            page_.text(help(section));
             for (const Key& key : keys()) {
                 if (key.section == section.name) entry(section, key);
             }

@@ -26,6 +26,10 @@ template <auto Part>
 bool enabled(const Config& config) {
     return (config.*Part).has_value();
 }
+template <auto Part>
+void take(const Config& from, Config& to) {
+    to.*Part = from.*Part;
+}
 
 void add_database_keys(std::vector<Key>& keys) {
     keys.insert(keys.end(),
@@ -93,6 +97,7 @@ void add_worker_keys(std::vector<Key>& keys) {
              .target = at<&C::worker, &W::poll_interval>,
              .low = 10 * ms,
              .high = 1 * h,
+             .live = true,
              .help = "How often an idle process looks for work that no notification announced, once for all "
                      "lanes. Shorter than lease."},
             {.section = "worker",
@@ -110,6 +115,7 @@ void add_worker_keys(std::vector<Key>& keys) {
              .target = at<&C::worker, &W::foreign_lease>,
              .low = 1 * s,
              .high = 7 * d,
+             .live = true,
              .help = "The same for claims of workers that are no memoird. They never renew theirs, so this "
                      "has to be longer than their longest job."},
             {.section = "worker",
@@ -168,6 +174,7 @@ void add_worker_keys(std::vector<Key>& keys) {
              .type = Type::choice,
              .target = at<&C::worker, &W::complete_unconfigured>,
              .choices = {"leave", "complete"},
+             .live = true,
              .help = "Jobs of kinds whose backend is not configured here: leave them for hosts that have "
                      "one, or complete them without doing anything (reprocess still stores its feedback)."},
             {.section = "worker",
@@ -175,6 +182,7 @@ void add_worker_keys(std::vector<Key>& keys) {
              .type = Type::choice,
              .target = at<&C::worker, &W::leave_graph_absent>,
              .choices = {"complete", "leave"},
+             .live = true,
              .help = "Jobs of the graph's kinds where there is no [graph]: complete them without doing "
                      "anything, or leave them for hosts of the fleet that have one."},
         });
@@ -269,16 +277,19 @@ const std::vector<Section>& sections() {
          .help =
              "The language model that finds facts. This section switches on the kinds extract and reprocess.",
          .enable = enable<&C::extraction>,
-         .enabled = enabled<&C::extraction>},
+         .enabled = enabled<&C::extraction>,
+         .take = take<&C::extraction>},
         {.name = "relational",
          .help =
              "The language model that finds relations. This section switches on the kind relational_extract.",
          .enable = enable<&C::relational>,
-         .enabled = enabled<&C::relational>},
+         .enabled = enabled<&C::relational>,
+         .take = take<&C::relational>},
         {.name = "classifier",
          .help = "What gives facts their category. This section switches on the kind categorize.",
          .enable = enable<&C::classifier>,
-         .enabled = enabled<&C::classifier>},
+         .enabled = enabled<&C::classifier>,
+         .take = take<&C::classifier>},
         {.name = "classifier.labels",
          .help = "The sentences of the provider embedding; each has a default.",
          .enable = enable<&C::classifier>,

@@ -26,6 +26,8 @@ struct Section {
     // Optional sections are absent by default, and naming one switches its stages on.
     void (*enable)(Config&) = nullptr;
     bool (*enabled)(const Config&) = nullptr;
+    // Copies it as a whole. Where there is one, SIGHUP switches the section on and off; else a restart does.
+    void (*take)(const Config& from, Config& to) = nullptr;
     bool optional() const { return enable != nullptr; }
 };
 
@@ -42,6 +44,7 @@ struct Key {
     bool inline_secret = false;     // the value itself may stand in the file, not only the name of its source
     std::string_view schemes = {};  // of URLs, separated by spaces; empty: http https
     bool live = false;              // SIGHUP applies it; else it needs a restart
+    bool refused = false;           // a reload that finds it changed is refused as a whole
     std::string_view help = {};
     std::string_view sample = {};  // shown in the example where the default is empty, as it would be written
 };

@@ -12,6 +12,7 @@ struct Options {
     std::string user;
     Secret password;
     std::chrono::milliseconds timeout{10'000};
+    friend bool operator==(const Options&, const Options&) = default;
 };
 
 }  // namespace memoir::graph

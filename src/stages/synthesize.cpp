@@ -93,15 +93,14 @@ class Synthesize::Clear : public work::Effects {
     std::vector<std::optional<Member>> members_;
 };
 
-Synthesize::Synthesize(graph::Graph& graph, model::Embedder& embedder, pg::Pool& pool, std::string schema,
-                       telemetry::Log& log)
+Synthesize::Synthesize(graph::Graph& graph, graph::ScopeLocks& scopes, model::Embedder& embedder,
+                       pg::Pool& pool, std::string schema, telemetry::Log& log)
     : graph_(graph),
+      scopes_(scopes),
       embedder_(embedder),
       pool_(pool),
       schema_(std::move(schema)),
-      log_(log),
-      // The others of the pool are for claims and settles.
-      scopes_(std::max(1, pool.size() / 4)) {}
+      log_(log) {}
 
 work::Result Synthesize::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {
     auto effects = std::make_unique<Clear>(*this, claims.size());

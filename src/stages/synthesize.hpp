@@ -27,8 +27,9 @@ namespace memoir::stages {
 
 class Synthesize : public work::Stage {
   public:
-    Synthesize(graph::Graph& graph, model::Embedder& embedder, pg::Pool& pool, std::string schema,
-               telemetry::Log& log);
+    // `scopes`: of the process.
+    Synthesize(graph::Graph& graph, graph::ScopeLocks& scopes, model::Embedder& embedder, pg::Pool& pool,
+               std::string schema, telemetry::Log& log);
     work::Result run(std::span<work::Claim> claims, work::Checkpoints& checkpoints,
                      std::stop_token stop) override;
 
@@ -52,11 +53,11 @@ class Synthesize : public work::Stage {
                              const Vectors& vectors, const std::stop_token& stop);
 
     graph::Graph& graph_;
+    graph::ScopeLocks& scopes_;
     model::Embedder& embedder_;
     pg::Pool& pool_;
     const std::string schema_;
     telemetry::Log& log_;
-    graph::ScopeLocks scopes_;
 };
 
 // The triples that some fact bears out: cosine of 0.6 or above, in 32 bits. Pure.

@@ -13,6 +13,7 @@ struct Options {
     std::chrono::milliseconds timeout{10'000};
     Secret api_key;
     std::string ca_file;
+    friend bool operator==(const Options&, const Options&) = default;
 };
 
 }  // namespace memoir::vector

@@ -96,7 +96,7 @@ class GraphRig {
         pool = std::make_unique<pg::Pool>(pool_options, 8);
         client = std::make_unique<graph::Client>(graph_options, log);
         graph = std::make_unique<graph::Graph>(*client);
-        stage_ = std::make_unique<stages::Synthesize>(*graph, embedder, *pool, schema.name(), log);
+        stage_ = std::make_unique<stages::Synthesize>(*graph, scopes, embedder, *pool, schema.name(), log);
         work::Entry entry;
         entry.stage = stage_.get();
         entry.needs = {&client->endpoint()};
@@ -160,6 +160,7 @@ class GraphRig {
     std::unique_ptr<pg::Pool> pool;
     std::unique_ptr<graph::Client> client;
     std::unique_ptr<graph::Graph> graph;
+    graph::ScopeLocks scopes{1};
     std::unique_ptr<work::Engine> engine;
 
   private:

@@ -178,7 +178,8 @@ TEST_CASE("jobs of one scope in two processes at once create no entity twice") {
     pg::Pool pool(rig.schema.options(), 8);
     graph::Client client(rig.graph_options, rig.log);
     graph::Graph graph(client);
-    stages::Synthesize stage(graph, rig.embedder, pool, rig.schema.name(), rig.log);
+    graph::ScopeLocks scopes(1);
+    stages::Synthesize stage(graph, scopes, rig.embedder, pool, rig.schema.name(), rig.log);
     work::Entry entry;
     entry.stage = &stage;
     work::EngineSettings settings;

@@ -55,7 +55,7 @@ Memoird::Memoird(const TestSchema& schema, const EmbeddingDouble& embedder, Opti
     name.push_back('\0');
     directory_ = mkdtemp(name.data());
 
-    std::map<std::string, std::string> settings{
+    settings_ = {
         {"database.url", "\"" + (options.url.empty() ? schema.options().conninfo : options.url) + "\""},
         {"database.schema", "\"" + schema.name() + "\""},
         {"worker.poll_interval", "\"50ms\""},
@@ -66,19 +66,31 @@ Memoird::Memoird(const TestSchema& schema, const EmbeddingDouble& embedder, Opti
         {"vector.backend", "\"postgres\""},
         {"log.level", "\"debug\""},
         {"log.format", options.json ? "\"json\"" : "\"text\""}};
-    for (const auto& [key, value] : options.settings) settings[key] = value;
     file_ = directory_ + "/memoird.toml";
-    // Dotted keys at the top need no sections.
-    std::ofstream config(file_);
-    for (const auto& [key, value] : settings)
-        if (!value.empty()) config << key << " = " << value << "\n";
-    config.close();
+    configure(options.settings);
 
     Process::Options child;
     child.arguments = {options.program.empty() ? memoird_PROGRAM : options.program, "--config", file_};
     child.arguments.insert(child.arguments.end(), options.arguments.begin(), options.arguments.end());
     child.environment = options.environment;
     process_ = std::make_unique<Process>(child);
+}
+
+void Memoird::configure(const std::map<std::string, std::string>& changes) {
+    for (const auto& [key, value] : changes) settings_[key] = value;
+    {
+        // Dotted keys at the top need no sections.
+        std::ofstream config(file_ + ".new");
+        for (const auto& [key, value] : settings_)
+            if (!value.empty()) config << key << " = " << value << "\n";
+    }
+    // As an editor does: whoever reads it meanwhile sees the one or the other.
+    std::filesystem::rename(file_ + ".new", file_);
+}
+
+void Memoird::reload(const std::map<std::string, std::string>& changes) {
+    configure(changes);
+    process_->signal(SIGHUP);
 }
 
 Memoird::~Memoird() {

@@ -59,6 +59,9 @@ class Memoird {
     bool ready(std::chrono::milliseconds limit = std::chrono::seconds(60));
     Process& process() { return *process_; }
     const std::string& config_file() const { return file_; }
+    // Writes the file anew with these settings; empty ones are taken out. HUP comes with reload() alone.
+    void configure(const std::map<std::string, std::string>& changes);
+    void reload(const std::map<std::string, std::string>& changes = {});
     std::string log() const;
     // Lines of the log with this event name.
     std::vector<std::string> events(const std::string& name) const;
@@ -67,6 +70,7 @@ class Memoird {
 
   private:
     std::string directory_, file_;
+    std::map<std::string, std::string> settings_;
     std::unique_ptr<Process> process_;
 };
 

@@ -1,10 +1,13 @@
 #pragma once
 // What the tests of this folder share: many rows, and effects that are counted.
 
+#include <atomic>
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "support/memoird.hpp"
+#include "support/wait.hpp"
 
 namespace memoir::test {
 
@@ -94,5 +97,24 @@ inline std::map<std::string, std::string> operator+(std::map<std::string, std::s
     for (const auto& [key, value] : b) a[key] = value;
     return a;
 }
+
+// Embedding waits in here until it is let go.
+class EmbeddingGate {
+  public:
+    explicit EmbeddingGate(EmbeddingDouble& embedder) {
+        embedder.before([this](const HttpRequest& request) {
+            if (request.body.find("text ") != std::string::npos) {
+                ++waiting;
+                eventually([&] { return open.load(); }, std::chrono::minutes(2));
+            }
+            return HttpReply{};
+        });
+    }
+    bool reached() const {
+        return eventually([&] { return waiting > 0; });
+    }
+    std::atomic<bool> open = false;
+    std::atomic<int> waiting = 0;
+};
 
 }  // namespace memoir::test

@@ -1,9 +1,5 @@
 // How memoird ends, and what it tells systemd on the way: signals, exit codes, rows handed back.
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
@@ -15,6 +11,7 @@
 #include "support/guarded.hpp"
 #include "support/tcp_proxy.hpp"
 #include "system/events.hpp"
+#include "system/notify_socket.hpp"
 #include "system/queue_fixture.hpp"
 #include "telemetry/open_log.hpp"
 
@@ -25,66 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-// The other end of sd_notify, as systemd opens it.
-class NotifySocket {
-  public:
-    NotifySocket() : directory_(temporary_directory("mns")), path_(directory_ + "/notify") {
-        socket_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        REQUIRE(path_.size() < sizeof address.sun_path);
-        path_.copy(address.sun_path, path_.size());
-        REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    }
-    ~NotifySocket() {
-        close(socket_);
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    NotifySocket(const NotifySocket&) = delete;
-    NotifySocket& operator=(const NotifySocket&) = delete;
-
-    std::map<std::string, std::string> environment() const { return {{"NOTIFY_SOCKET", path_}}; }
-    // Datagrams so far, each several lines.
-    const std::vector<std::string>& all() {
-        char buffer[4096];
-        for (ssize_t size = 0; (size = recv(socket_, buffer, sizeof buffer, 0)) > 0;)
-            datagrams_.emplace_back(buffer, static_cast<std::size_t>(size));
-        return datagrams_;
-    }
-    std::size_t count(const std::string& part) {
-        std::size_t found = 0;
-        for (const auto& datagram : all()) found += datagram.find(part) != std::string::npos;
-        return found;
-    }
-    bool told(const std::string& part) {
-        return eventually([&] { return count(part) > 0; });
-    }
-
-  private:
-    std::string directory_, path_;
-    int socket_;
-    std::vector<std::string> datagrams_;
-};
-
-// Embedding waits in here until it is let go.
-struct Gate {
-    explicit Gate(EmbeddingDouble& embedder) {
-        embedder.before([this](const HttpRequest& request) {
-            if (request.body.find("text ") != std::string::npos) {
-                ++waiting;
-                eventually([&] { return open.load(); }, std::chrono::minutes(2));
-            }
-            return HttpReply{};
-        });
-    }
-    bool reached() const {
-        return eventually([&] { return waiting > 0; });
-    }
-    std::atomic<bool> open = false;
-    std::atomic<int> waiting = 0;
-};
 
 struct Fixture {
     TestSchema schema;
@@ -134,7 +71,7 @@ TEST_CASE_METHOD(Fixture, "TERM while idle ends it at once with 0") {
 }
 
 TEST_CASE_METHOD(Fixture, "TERM in a batch finishes that batch and claims no further") {
-    Gate gate(embedder);
+    EmbeddingGate gate(embedder);
     fill(schema, 20);
     NotifySocket systemd;
     Memoird memoird(schema, embedder, {.settings = embed_lane(1, 4), .environment = systemd.environment()});
@@ -163,7 +100,7 @@ TEST_CASE_METHOD(Fixture, "TERM in a hanging backend hands the rows back when th
 }
 
 TEST_CASE_METHOD(Fixture, "a second TERM hands everything back at once") {
-    Gate gate(embedder);
+    EmbeddingGate gate(embedder);
     fill(schema, 4);
     NotifySocket systemd;
     Memoird memoird(
@@ -182,7 +119,7 @@ TEST_CASE_METHOD(Fixture, "a second TERM hands everything back at once") {
 
 TEST_CASE_METHOD(Fixture,
                  "TERM while the database is away ends in time, with what it held left to recovery") {
-    Gate gate(embedder);
+    EmbeddingGate gate(embedder);
     fill(schema, 4);
     TcpProxy proxy("127.0.0.1", Cluster::shared().port());
     Memoird memoird(schema, embedder,
@@ -363,7 +300,7 @@ TEST_CASE_METHOD(Fixture, "HUP applies the log level and names what needs a rest
 }
 
 TEST_CASE_METHOD(Fixture, "USR1 writes what it does now") {
-    Gate gate(embedder);
+    EmbeddingGate gate(embedder);
     fill(schema, 4);
     Memoird memoird(schema, embedder, {.settings = embed_lane(1, 4)});
     REQUIRE(gate.reached());
