@@ -19,7 +19,7 @@ endforeach()
 install(FILES systemd/memoird.sysusers DESTINATION lib/sysusers.d RENAME memoird.conf COMPONENT memoird)
 install(FILES systemd/memoird.tmpfiles DESTINATION lib/tmpfiles.d RENAME memoird.conf COMPONENT memoird)
 install(FILES packaging/memoird.catalog DESTINATION lib/systemd/catalog COMPONENT memoird)
-install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT memoird)
+install(FILES README.md LICENSE packaging/metrics.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT memoird)
 
 # Zsh looks into vendor-completions below /usr alone; a package of another distribution may name its own.
 if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")

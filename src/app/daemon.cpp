@@ -215,6 +215,7 @@ void Daemon::start(const schema::Additions& additions) {
                            },
                            [this] { log_.info("memoir.database.up", "the database answers"); }});
     ground_ = std::make_unique<Ground>(*pool_, log_, config_.database.schema, additions.replies);
+    ground_->calls = observation_.calls();
     const auto backends = std::make_shared<Backends>(config_, *ground_);
     for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
     notifier_.status("trying the backends");

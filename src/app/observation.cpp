@@ -44,9 +44,50 @@ work::Observer Observation::observer() {
         if (end.outcome == "lost") metrics_.leases_lost.add({end.kind});
     };
     observer.recovered = [this](const std::string& kind, const std::string& from) {
-        metrics_.recovered.add({kind, from == "dead" ? "memoird" : from});
+        const bool died = from == "dead" || from == "buried";
+        metrics_.recovered.add({kind, died ? "memoird" : from});
+        if (died) metrics_.attempts.add({kind});
+        if (from == "buried") metrics_.settles.add({kind, "failed", "holder_died"});
+    };
+    observer.handed_back = [this](const std::string& kind) { metrics_.released.add({kind}); };
+    observer.settled = [this](const std::string& kind, std::chrono::duration<double> took) {
+        metrics_.settle.observe({kind}, took);
     };
     return observer;
+}
+
+std::shared_ptr<const endpoint::CallObserver> Observation::calls() {
+    endpoint::CallObserver observer;
+    observer.ended = [this](const std::string& name, std::chrono::duration<double> took,
+                            std::optional<FailureType> failure) {
+        metrics_.calls.observe({name}, took);
+        if (failure) metrics_.call_failures.add({name, to_string(*failure)});
+    };
+    observer.tokens = [this](const std::string& name, std::int64_t input, std::int64_t output) {
+        metrics_.tokens.observe({name, "input"}, static_cast<double>(input));
+        metrics_.tokens.observe({name, "output"}, static_cast<double>(output));
+    };
+    return std::make_shared<const endpoint::CallObserver>(std::move(observer));
+}
+
+void Observation::begin_series() {
+    static constexpr std::pair<std::string_view, std::string_view> ends[]{
+        {"completed", "none"}, {"retried", "job"}, {"parked", "outage"},    {"parked", "throttled"},
+        {"parked", "blocked"}, {"failed", "job"},  {"failed", "permanent"}, {"failed", "holder_died"},
+        {"released", "none"},  {"lost", "none"}};
+    const auto plan = engine_->plan();
+    for (const auto& kind : engine_->kinds()) {
+        for (auto* counter : {&metrics_.claims, &metrics_.attempts, &metrics_.retries, &metrics_.leases_lost,
+                              &metrics_.released})
+            counter->with({kind});
+        for (const auto& [outcome, failure] : ends) metrics_.settles.with({kind, outcome, failure});
+        for (const char* holder : {"memoird", "foreign", "parked"}) metrics_.recovered.with({kind, holder});
+        for (auto* histogram : {&metrics_.wait, &metrics_.run, &metrics_.settle}) histogram->with({kind});
+        if (const auto entry = plan->registry.find(kind);
+            entry != plan->registry.end() && entry->second.model)
+            for (const char* direction : {"input", "output"})
+                metrics_.tokens.with({entry->second.model->snapshot().name, direction});
+    }
 }
 
 void Observation::serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
@@ -111,8 +152,8 @@ void Observation::refresh() {
     metrics_.pool_size.set({}, pool_->size());
     metrics_.pool_in_use.set({}, pool_->in_use());
     // A reload may have taken lanes, kinds and endpoints away.
-    for (auto* family :
-         {&metrics_.loops, &metrics_.in_flight, &metrics_.paused, &metrics_.breaker, &metrics_.unserved})
+    for (auto* family : {&metrics_.loops, &metrics_.in_flight, &metrics_.paused, &metrics_.breaker,
+                         &metrics_.unserved, &metrics_.calls_in_flight, &metrics_.calls_waiting})
         family->clear();
     std::map<std::string, int> jobs;
     for (const auto& [lane, loops] : engine_->loops()) {
@@ -121,11 +162,24 @@ void Observation::refresh() {
     }
     for (const auto& activity : engine_->activities()) jobs[lane_of(activity.worker)] += activity.jobs;
     for (const auto& [lane, count] : jobs) metrics_.in_flight.set({lane}, count);
-    for (const auto& kind : engine_->kinds()) metrics_.paused.set({kind}, engine_->paused(kind) ? 1 : 0);
+    begin_series();
+    const auto served = engine_->kinds();
+    for (const auto& kind : served) metrics_.paused.set({kind}, engine_->paused(kind) ? 1 : 0);
+    for (const auto kind : queue::all_kinds)
+        metrics_.unserved.set({kind}, std::ranges::find(served, kind) == served.end() ? 1 : 0);
+    refresh_endpoints();
+}
+
+void Observation::refresh_endpoints() {
     const auto backends = generations_->current();
-    for (const auto& [kind, reason] : backends->unserved()) metrics_.unserved.set({kind}, 1);
     for (const auto* endpoint : backends->endpoints()) {
         const auto now = endpoint->snapshot();
+        metrics_.calls.with({now.name});
+        for (const auto type : {FailureType::outage, FailureType::throttled, FailureType::blocked,
+                                FailureType::job, FailureType::permanent})
+            metrics_.call_failures.with({now.name, to_string(type)});
+        metrics_.calls_in_flight.set({now.name}, now.in_flight);
+        metrics_.calls_waiting.set({now.name}, now.waiting);
         for (const auto state : {endpoint::State::closed, endpoint::State::open, endpoint::State::probing,
                                  endpoint::State::ramping})
             metrics_.breaker.set({now.name, std::string(to_string(state))}, now.state == state ? 1 : 0);
@@ -227,6 +281,8 @@ void Observation::show(const std::vector<queue::Depth>& depths) {
         }
         metrics_.queue_oldest.set({depth.kind}, depth.oldest.value_or(0));
     }
+    metrics_.queue_counted.set(
+        {}, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
     std::lock_guard lock(mutex_);
     depths_ = depths;
     depths_at_ = Steady::now();

@@ -28,6 +28,8 @@ class Observation {
 
     // For the engine.
     work::Observer observer();
+    // For the endpoints.
+    std::shared_ptr<const endpoint::CallObserver> calls();
     // Listens where the options say; nowhere when they say nothing. `host` and `schema` are shown. Throws
     // StartError.
     void serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
@@ -42,6 +44,10 @@ class Observation {
 
   private:
     void refresh();
+    void refresh_endpoints();  // with mutex_, and an engine
+    // Every series that can come is there from the start, at 0: what appears with its first event has no rate
+    // that would show it.
+    void begin_series();
     http::Reply ready() const;
     http::Reply status_page() const;
     page::Snapshot snapshot() const;

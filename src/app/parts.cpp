@@ -52,7 +52,9 @@ bool Parts::use(std::shared_ptr<Part> Parts::*member, bool same, Make&& make) {
 void Parts::add(endpoint::Endpoint* endpoint, bool is_fresh) {
     if (!endpoint || std::ranges::find(endpoints_, endpoint) != endpoints_.end()) return;
     endpoints_.push_back(endpoint);
-    if (is_fresh) fresh_.push_back(endpoint);
+    if (!is_fresh) return;
+    fresh_.push_back(endpoint);
+    endpoint->observe(ground_.calls);
 }
 
 model::Embedder& Parts::embedder() {

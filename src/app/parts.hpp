@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "endpoint/endpoint.hpp"
 #include "graph/graph.hpp"
 #include "graph/scope_locks.hpp"
 #include "http/client.hpp"
@@ -31,6 +32,7 @@ struct Ground {
 
     pg::Pool& pool;
     telemetry::Log& log;
+    std::shared_ptr<const endpoint::CallObserver> calls{};  // told of every endpoint's; null: nobody is
     http::Client http;
     memory::Replies replies;
     // Over all configurations: a scope of the graph is one job's at a time. The others of the pool are for

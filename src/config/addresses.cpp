@@ -6,6 +6,8 @@
 #include <charconv>
 #include <memory>
 
+#include "base/failure.hpp"
+#include "http/listen_address.hpp"
 #include "http/url.hpp"
 
 namespace memoir::config {
@@ -202,9 +204,13 @@ std::optional<Complaint> check_listen(const std::string& address, bool allow_rem
     const auto colon = address.rfind(':');
     const bool v6 = address.starts_with('[');
     const std::string host = colon == address.npos ? "" : address.substr(0, colon);
-    const bool well_formed = !host.empty() && is_port(std::string_view(address).substr(colon + 1), 0) &&
-                             (v6 ? host.ends_with(']') : host.find(':') == host.npos) &&
-                             http::parse_url("http://" + host + "/").has_value();
+    bool well_formed = !host.empty() && is_port(std::string_view(address).substr(colon + 1), 0) &&
+                       (v6 ? host.ends_with(']') : host.find(':') == host.npos);
+    try {
+        http::parse_listen(address);
+    } catch (const StartError&) {
+        well_formed = false;  // a name, for one: what it resolves to may change
+    }
     if (!well_formed) {
         return Complaint{"metrics.listen is no address to listen on",
                          "write \"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/memoird/metrics.sock\""};

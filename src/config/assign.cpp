@@ -175,9 +175,15 @@ Result assign_list(Target target, const Setting& setting) {
         if (item.type != Node::Type::text) {
             return Complaint{setting.match.path() + " has " + std::string(with_article(item.type)) +
                                  " where a text must be",
-                             "write each kind in quotes", item.at};
+                             "write each one in quotes", item.at};
         }
-        if (std::find(choices.begin(), choices.end(), item.text) == choices.end()) {
+        if (item.text.empty() || has_control_character(item.text) || invalid_utf8(item.text)) {
+            return Complaint{
+                setting.match.path() + " has an empty text in it, or one with control characters",
+                "leave it out", item.at};
+        }
+        // Without choices any text will do.
+        if (!choices.empty() && std::find(choices.begin(), choices.end(), item.text) == choices.end()) {
             const std::string near = nearest(item.text, {choices.begin(), choices.end()});
             return Complaint{
                 setting.match.path() + " names a kind that does not exist",
@@ -185,7 +191,7 @@ Result assign_list(Target target, const Setting& setting) {
                 item.at};
         }
         if (std::find(values.begin(), values.end(), item.text) != values.end()) {
-            return Complaint{setting.match.path() + " names " + item.text + " twice", "name each kind once",
+            return Complaint{setting.match.path() + " names " + item.text + " twice", "name each one once",
                              item.at};
         }
         values.push_back(item.text);

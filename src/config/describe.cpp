@@ -30,7 +30,7 @@ std::string joined(const std::vector<std::string_view>& words) {
 std::string facts(const Key& key) {
     std::string out;
     if (!key.choices.empty()) out = key.name == "*" ? "The labels are " : "One of ";
-    if (key.type == Type::list) out = "Any of ";
+    if (key.type == Type::list && !key.choices.empty()) out = "Any of ";
     if (!key.choices.empty()) out += joined(key.choices) + ".";
     const auto low = static_cast<std::int64_t>(key.low), high = static_cast<std::int64_t>(key.high);
     if (key.type == Type::duration) {

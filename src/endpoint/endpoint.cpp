@@ -140,6 +140,20 @@ void Endpoint::on_change(std::function<void()> changed) {
     impl_->on_change.push_back(std::move(changed));
 }
 
+void Endpoint::observe(std::shared_ptr<const CallObserver> observer) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->observer = std::move(observer);
+}
+
+void Endpoint::used_tokens(std::int64_t input, std::int64_t output) {
+    std::shared_ptr<const CallObserver> observer;
+    {
+        std::lock_guard lock(impl_->mutex);
+        observer = impl_->observer;
+    }
+    if (observer && observer->tokens) observer->tokens(impl_->options.name, input, output);
+}
+
 void Endpoint::hold_until(TimePoint until) {
     std::lock_guard lock(impl_->mutex);
     impl_->limiter.hold_until(impl_->clock.now(), until);

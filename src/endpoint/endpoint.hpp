@@ -42,6 +42,18 @@ struct Options {
 enum class Nature { read, write };
 using Probe = std::function<void(Nature, std::stop_token)>;
 
+// Told of each call after it ended, with no lock held; app turns it into metrics. Probes and calls that were
+// cancelled are not told of.
+struct CallObserver {
+    // `failure`: what it turned out to be, once charged; none: it succeeded. `took`: waiting for a permit not
+    // included.
+    std::function<void(const std::string& endpoint, std::chrono::duration<double> took,
+                       std::optional<FailureType> failure)>
+        ended;
+    // Of one call of a model, as its server counted them.
+    std::function<void(const std::string& endpoint, std::int64_t input, std::int64_t output)> tokens;
+};
+
 struct Snapshot {
     std::string name;
     State state;
@@ -115,6 +127,11 @@ class Endpoint {
     // Called (from any thread, no lock held) when a probe has passed, and when a permit is free again that
     // reserve() refused, so that lanes wake at once.
     void on_change(std::function<void()> changed);
+
+    // Before calls begin, or between two: from then on.
+    void observe(std::shared_ptr<const CallObserver> observer);
+    // What a call used, told by whoever reads its reply.
+    void used_tokens(std::int64_t input, std::int64_t output);
 
     // The provider's rate limits, told by whoever reads its headers: no call starts before `until`; or what
     // the headers of the answer said, from within `work` of the call that they answered. `which` names the

@@ -140,6 +140,7 @@ void Endpoint::Impl::succeeded(const Call& call) {
         last_success[static_cast<int>(call.nature)] = ++moment;
         breaker.succeeded(now);
         history.add(whole(now - call.began));
+        call_ended(now - call.began, std::nullopt, news);
         limiter.give_back();
         permit_is_free(news);
     }
@@ -152,17 +153,26 @@ Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const s
     Failure result = failure;
     {
         std::unique_lock lock(mutex);
+        const auto took = clock.now() - call.began;
         // The permit is held until the verdict: a hung server does not get the next call meanwhile.
         if (failure.type() == FailureType::ambiguous)
             result = judged(lock, call, failure, silent, stop, news);
         if (is_certain(failure.type())) trip(failure, call.nature, news);
-        if (result.type() != FailureType::cancelled) ++failures;
+        if (result.type() != FailureType::cancelled) {
+            ++failures;
+            call_ended(took, result.type(), news);
+        }
         limiter.give_back();
         permit_is_free(news);
         result = handed_out(result);
     }
     publish(news);
     return result;
+}
+
+void Endpoint::Impl::call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const {
+    if (!observer || !observer->ended) return;
+    news.ended = [told = observer, name = options.name, took, failure] { told->ended(name, took, failure); };
 }
 
 void Endpoint::Impl::abandoned() {
@@ -323,6 +333,7 @@ void Endpoint::Impl::announce_closed(News& news) const {
 void Endpoint::Impl::publish(News& news) {
     for (auto& event : news.events)
         if (log.wants(event.level)) log.emit(std::move(event));
+    if (news.ended) news.ended();
     if (!news.changed) return;
     std::vector<std::function<void()>> told;
     {

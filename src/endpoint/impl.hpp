@@ -52,6 +52,7 @@ struct Endpoint::Impl {
     struct News {
         std::vector<telemetry::Event> events;
         bool changed = false;
+        std::function<void()> ended;  // tells the observer of the call
     };
     void publish(News& news);  // takes the lock
 
@@ -67,6 +68,7 @@ struct Endpoint::Impl {
     TimePoint may_start(TimePoint now) const;
     std::uint64_t take();
     void permit_is_free(News& news);
+    void call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const;
 
     // Job, outage or cancelled. The lock is released while a probe runs.
     Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, bool silent,
@@ -96,6 +98,7 @@ struct Endpoint::Impl {
     Turns turns;
     History history;
     std::vector<std::function<void()>> on_change;
+    std::shared_ptr<const CallObserver> observer;
     bool closed = false;   // no call begins any more
     bool refused = false;  // reserve() said no for want of a permit
     std::uint64_t calls = 0, failures = 0, canaries = 0, charged_jobs = 0;

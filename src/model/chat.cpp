@@ -102,7 +102,10 @@ class HttpChat : public Chat {
             reading.reply.duration = since(begin);
             for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
                 endpoint_.observe_quota(which, quota);
-            if (response.status == 200) remembered_.prove(form.json);
+            if (response.status == 200) {
+                remembered_.prove(form.json);
+                endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
+            }
             report(response.status == 200 ? Level::info : Level::debug,
                    reading.failure ? reading.failure->reason() : "replied", response.status, reading.reply,
                    begin);

@@ -33,12 +33,12 @@ Metrics::Metrics() {
 }
 
 std::vector<FamilyBase*> Metrics::all() {
-    return {&build_info_,       &claims,       &settles,     &attempts,    &retries,
-            &leases_lost,       &released,     &recovered,   &log_dropped, &queue_jobs,
-            &queue_jobs_capped, &queue_oldest, &in_flight,   &loops,       &breaker,
-            &pool_size,         &pool_in_use,  &database_up, &draining,    &paused,
-            &unserved,          &wait,         &run,         &settle,      &calls,
-            &call_failures,     &tokens};
+    return {&build_info_,       &claims,       &settles,       &attempts,        &retries,
+            &leases_lost,       &released,     &recovered,     &log_dropped,     &queue_jobs,
+            &queue_jobs_capped, &queue_oldest, &in_flight,     &loops,           &breaker,
+            &pool_size,         &pool_in_use,  &database_up,   &draining,        &paused,
+            &unserved,          &wait,         &run,           &settle,          &calls,
+            &call_failures,     &tokens,       &queue_counted, &calls_in_flight, &calls_waiting};
 }
 
 void Metrics::before_exposition(std::function<void()> refresh) {

@@ -21,8 +21,9 @@ struct Metrics {
 
     // Jobs, counted by this process.
     CounterFamily claims{"memoird_claims_total", "Jobs claimed.", {"kind"}};
-    // outcome: completed, checkpointed, retried, parked, failed, released, lost, gone. failure: the type of
-    // the failure behind it (base/failure.hpp), or "none".
+    // outcome: completed, retried, parked, failed, released, lost, unknown (the connection went with the
+    // commit, and the row is gone). failure: the type of the failure behind it (base/failure.hpp), "none", or
+    // "holder_died" where that happened once too often.
     CounterFamily settles{"memoird_settles_total",
                           "Claims ended, by outcome and type of failure.",
                           {"kind", "outcome", "failure"}};
@@ -43,7 +44,11 @@ struct Metrics {
     GaugeFamily queue_jobs_capped{"memoird_queue_jobs_capped",
                                   "1 where memoird_queue_jobs stopped counting: there are at least so many.",
                                   {"kind", "state"}};
-    GaugeFamily queue_oldest{"memoird_queue_oldest_seconds", "Age of the oldest pending job.", {"kind"}};
+    GaugeFamily queue_oldest{
+        "memoird_queue_oldest_seconds", "Age of the oldest pending job; 0: there is none.", {"kind"}};
+    GaugeFamily queue_counted{"memoird_queue_counted_timestamp_seconds",
+                              "When this process last counted the queue, since the epoch.",
+                              {}};
 
     // This process, now.
     GaugeFamily in_flight{"memoird_jobs_in_flight", "Jobs claimed and not settled.", {"lane"}};
@@ -54,23 +59,34 @@ struct Metrics {
     GaugeFamily pool_in_use{"memoird_pool_connections_in_use", "Database connections lent out.", {}};
     GaugeFamily database_up{"memoird_database_up", "1 when the database answered last.", {}};
     GaugeFamily draining{"memoird_draining", "1 from the first signal to stop.", {}};
-    GaugeFamily paused{"memoird_paused", "1 while the fleet is paused; kind * is all.", {"kind"}};
+    GaugeFamily paused{
+        "memoird_paused", "1 while claiming of a kind is paused for the whole fleet.", {"kind"}};
     GaugeFamily unserved{
-        "memoird_kind_unserved", "1 where jobs of a kind are left to other hosts.", {"kind"}};
+        "memoird_kind_unserved", "1 where jobs of a kind are left to other hosts, else 0.", {"kind"}};
+    GaugeFamily calls_in_flight{
+        "memoird_calls_in_flight", "Calls of a backend under way, and places kept for them.", {"endpoint"}};
+    GaugeFamily calls_waiting{
+        "memoird_calls_waiting", "Calls that wait for a place or for the rate limit.", {"endpoint"}};
 
     HistogramFamily wait{
         "memoird_job_wait_seconds", "From a job's creation to its claim.", {"kind"}, wait_bounds()};
     HistogramFamily run{
         "memoird_job_run_seconds", "From the claim to the settle, models included.", {"kind"}, run_bounds()};
-    HistogramFamily settle{
-        "memoird_job_settle_seconds", "The transaction that ends a claim.", {"kind"}, settle_bounds()};
-    HistogramFamily calls{
-        "memoird_call_seconds", "Calls of a backend, good and bad.", {"endpoint"}, run_bounds()};
+    HistogramFamily settle{"memoird_job_settle_seconds",
+                           "A transaction that ends claims, one a batch, its wait for a connection included.",
+                           {"kind"},
+                           settle_bounds()};
+    HistogramFamily calls{"memoird_call_seconds",
+                          "Calls of a backend, good and bad, probes not included.",
+                          {"endpoint"},
+                          run_bounds()};
     CounterFamily call_failures{
         "memoird_call_failures_total", "Failed calls of a backend by type.", {"endpoint", "type"}};
     // direction: input, output
-    HistogramFamily tokens{
-        "memoird_call_tokens", "Tokens of a model call.", {"endpoint", "direction"}, token_bounds()};
+    HistogramFamily tokens{"memoird_call_tokens",
+                           "Tokens of a language model's call, as its server counts them.",
+                           {"endpoint", "direction"},
+                           token_bounds()};
 
     // Called before every exposition, to set what is only worth reading then. Must not block, nor call
     // exposition.

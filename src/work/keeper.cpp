@@ -154,6 +154,7 @@ void Keeper::hand_back(std::span<const queue::Fence> orphans) {
     const auto result = connection_->exec(statement);
     for (const auto& row : queue::returned(result)) {
         ++context_.tally.released;
+        if (context_.tally.observer.handed_back) context_.tally.observer.handed_back(row.kind);
         context_.log.info("memoir.worker.job_released", "a row of ours that nobody here holds is handed back",
                           {{"job_id", row.id}, {"kind", row.kind}});
         context_.lanes.found(row.kind, row.position);
@@ -224,7 +225,7 @@ void Keeper::bury(const queue::Overdue& row, const Entry& entry) {
     if (entry.when_failed) entry.when_failed(transaction, row.source_pid);
     transaction.commit();
     ++context_.tally.failed;
-    if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "dead");
+    if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "buried");
     context_.log.error("memoir.worker.job_failed", "its holder died too often with it: failed for good",
                        {{"job_id", row.id},
                         {"kind", row.kind},

@@ -87,6 +87,20 @@ Milliseconds elapsed(const Claim& claim) {
     return std::chrono::duration_cast<Milliseconds>(Steady::now() - claim.run().started());
 }
 
+// How long a transaction that ends claims takes, told when it stood.
+class Stopwatch {
+  public:
+    Stopwatch(const Tally& tally, const Claim& claim) : tally_(tally), kind_(claim.job().kind) {}
+    void stood() const {
+        if (tally_.observer.settled) tally_.observer.settled(kind_, Steady::now() - begun_);
+    }
+
+  private:
+    const Tally& tally_;
+    const std::string kind_;  // the claim may be gone by then
+    const TimePoint begun_ = Steady::now();
+};
+
 // The rows of a settle are in the heartbeat's eyes on their way out.
 class Settling {
   public:
@@ -245,6 +259,7 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::remove);
         if (members.empty()) return true;
+        const Stopwatch watch(context_.tally, batch[members.front()]);
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement =
             queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous);
@@ -252,6 +267,7 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
         step("settle.committing");
         const auto result = lease->exec(statement);
         step("settle.committed");
+        watch.stood();
         for (const auto member : take_returned(batch, members, result)) succeeded(batch[member]);
         // Passed over because somebody has it locked, or not ours any more: the next round looks.
         return members.empty();
@@ -263,6 +279,7 @@ bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
     for (Index member = 0; member < members.size(); ++member) members[member] = member;
     Settling settling(context_.held, ids(batch, members));
     try {
+        const Stopwatch watch(context_.tally, batch.front());
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         std::vector<pg::Segment> segments(2);
         segments[0].push_back(
@@ -273,8 +290,10 @@ bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
         if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[1]))
             ask.jobs = queue::jobs(rows->at(0), ask.claimed_by);
         const bool answered = std::holds_alternative<std::vector<pg::Result>>(results[1]);
-        if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[0]))
+        if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[0])) {
+            watch.stood();
             for (const auto member : take_returned(batch, members, rows->at(0))) succeeded(batch[member]);
+        }
         if (!members.empty()) complete_plain(batch, members);
         return answered;
     } catch (const pg::UnknownOutcome&) {
@@ -333,6 +352,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
             if (members.empty()) return true;
             if (effects) effects->prepare(members, batch[members.front()].run().token());
 
+            const Stopwatch watch(context_.tally, batch[members.front()]);
             auto lease = context_.pool.acquire(context_.abandon, connection_wait);
             pg::Transaction transaction(*lease, entry.paid ? Durability::on : Durability::off);
             const auto locked = memory::lock(transaction, context_.schema, sources(batch, members));
@@ -371,6 +391,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 transaction.commit();
                 step("settle.committed");
                 unknown = false;
+                watch.stood();
                 if (effects) effects->committed(ready);
                 for (const auto member : ready) succeeded(batch[member]);
                 if (entry.fan_in) context_.lanes.wake("synthesize");
@@ -511,10 +532,13 @@ void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
             if (std::find(members.begin(), members.end(), parting.member) != members.end())
                 left.push_back(parting.row);
         if (left.empty()) return true;
+        const Stopwatch watch(context_.tally, batch[members.front()]);
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::park(context_.schema, left);
         unknown = true;
-        for (const auto member : take_returned(batch, members, lease->exec(statement))) {
+        const auto result = lease->exec(statement);
+        watch.stood();
+        for (const auto member : take_returned(batch, members, result)) {
             const auto parting = std::find_if(rows.begin(), rows.end(),
                                               [&](const auto& each) { return each.member == member; });
             const bool retry = parting->row.attempts > 0;
@@ -533,10 +557,13 @@ void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::release);
         if (members.empty()) return true;
+        const Stopwatch watch(context_.tally, batch[members.front()]);
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::release(context_.schema, fences(batch, members));
         unknown = true;
-        for (const auto member : take_returned(batch, members, lease->exec(statement))) {
+        const auto result = lease->exec(statement);
+        watch.stood();
+        for (const auto member : take_returned(batch, members, result)) {
             auto& claim = batch[member];
             ++context_.tally.released;
             context_.log.info("memoir.worker.job_released", "job handed back, no attempt counted",
@@ -556,6 +583,7 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::fail);
         if (members.empty()) return true;
+        const Stopwatch watch(context_.tally, claim);
         auto lease = context_.pool.acquire(context_.abandon, connection_wait);
         pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
         const auto pids = sources(batch, members);
@@ -573,6 +601,7 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
         if (entry.when_failed) entry.when_failed(transaction, claim.job().source_pid);
         unknown = true;
         transaction.commit();
+        watch.stood();
         failed = true;
         return true;
     });

@@ -2,6 +2,7 @@
 // What the engine counts, for metrics, status and --until-idle. Thread safety: all of Tally.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,15 +15,20 @@ namespace memoir::work {
 // Told of what happens, as it happens; app turns it into metrics. Called from loops: must be quick.
 struct Observer {
     std::function<void(const std::string& kind, int rows)> claimed;
-    // A claim ended. outcome: completed, retried, failed, parked, released, lost; failure: the type behind
-    // it, or "none". waited: from the job's creation to the claim; run: from the claim to here.
+    // A claim ended. outcome: completed, retried, failed, parked, released, lost, unknown; failure: the
+    // type behind it, or "none". waited: from the job's creation to the claim; run: from the claim to here.
     struct End {
         const std::string& kind;
         std::string_view outcome, failure;
         Milliseconds waited, run;
     };
     std::function<void(const End&)> ended;
-    std::function<void(const std::string& kind, const std::string& from)> recovered;  // dead, foreign, parked
+    // A row came back to pending. from: dead, foreign, parked; buried: it ended as failed instead.
+    std::function<void(const std::string& kind, const std::string& from)> recovered;
+    // A row of ours that no loop held was released.
+    std::function<void(const std::string& kind)> handed_back;
+    // A transaction that ends claims stood. took: from asking for its connection to the answer of its commit.
+    std::function<void(const std::string& kind, std::chrono::duration<double> took)> settled;
 };
 
 struct Tally {

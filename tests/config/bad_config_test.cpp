@@ -132,6 +132,9 @@ const Case toml[]{
      "127.0.0.1:9464"},
     {"metrics for everybody", "[metrics]\nlisten = \"0.0.0.0:9464\"\n", "2:10", "beyond loopback",
      "metrics.allow_remote = true"},
+    {"an empty host name", "[metrics]\nhost_names = [\"a\", \"\"]\n", "2:20", "empty text", "leave it out"},
+    {"a host name that is no text", "[metrics]\nhost_names = [1]\n", "2:15", "where a text must be",
+     "in quotes"},
     // Names that go elsewhere
     {"a schema in capitals", "[database]\nschema = \"Memoir\"\n", "2:10", "no name for a schema", "a-z, 0-9"},
     {"a schema of PostgreSQL's own", "[database]\nschema = \"pg_memoir\"\n", "2:10", "PostgreSQL keeps",

@@ -375,7 +375,7 @@ TEST_CASE("addresses that may be listened on") {
         INFO(address);
         CHECK(folder.load("").problems.empty());
     }
-    for (const char* address : {"0.0.0.0:9464", "[::]:9464", "192.0.2.1:80", "example.org:9464"}) {
+    for (const char* address : {"0.0.0.0:9464", "[::]:9464", "192.0.2.1:80"}) {
         ConfigFolder folder;
         folder.sets = {"metrics.listen=" + std::string(address)};
         INFO(address);
@@ -383,8 +383,8 @@ TEST_CASE("addresses that may be listened on") {
         folder.sets.emplace_back("metrics.allow_remote=true");
         CHECK(folder.load("").problems.empty());
     }
-    for (const char* address :
-         {"9464", "localhost", "localhost:", "localhost:70000", "::1:9464", "unix:m.sock", "a b:1"}) {
+    for (const char* address : {"9464", "localhost", "localhost:", "localhost:70000", "::1:9464",
+                                "unix:m.sock", "a b:1", "example.org:9464"}) {
         ConfigFolder folder;
         folder.sets = {"metrics.listen=" + std::string(address), "metrics.allow_remote=true"};
         INFO(address);

@@ -407,3 +407,50 @@ TEST_CASE("32 threads go through an endpoint that breaks and heals, and nothing 
     CHECK(shown.in_flight == 0);
     CHECK(shown.waiting == 0);
 }
+
+TEST_CASE("an observer is told of each call, what it turned out to be and what a model used") {
+    std::atomic<int> status = 200;
+    Rig rig([&](const HttpRequest& request) {
+        return HttpReply{.status = request.target == "/work" ? status.load() : 200};
+    });
+    struct Told {
+        std::string endpoint;
+        double took;
+        std::optional<FailureType> failure;
+    };
+    std::vector<Told> told;
+    std::int64_t input = 0, output = 0;
+    const auto observer = std::make_shared<endpoint::CallObserver>();
+    observer->ended = [&](const std::string& name, std::chrono::duration<double> took,
+                          std::optional<FailureType> failure) {
+        told.push_back({name, took.count(), failure});
+    };
+    observer->tokens = [&](const std::string&, std::int64_t in, std::int64_t out) {
+        input += in;
+        output += out;
+    };
+    rig.call();  // nobody listens yet
+    rig.endpoint.observe(observer);
+    rig.endpoint.call(endpoint::Nature::read, {}, [&] {
+        rig.clock.advance(Milliseconds(1'500));
+        rig.endpoint.used_tokens(100, 10);
+    });
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].endpoint == "qdrant");
+    CHECK(told[0].took == 1.5);
+    CHECK_FALSE(told[0].failure);
+    CHECK(input == 100);
+    CHECK(output == 10);
+    // A 500 is the job's once the probe has passed; what was cancelled is nobody's.
+    status = 500;
+    CHECK(rig.failure().type() == FailureType::job);
+    REQUIRE(told.size() == 2);
+    CHECK(told[1].failure == FailureType::job);
+    std::stop_source stop;
+    stop.request_stop();
+    CHECK(rig.failure("/work", stop.get_token()).type() == FailureType::cancelled);
+    status = 503;
+    CHECK(rig.failure().type() == FailureType::outage);
+    REQUIRE(told.size() == 3);
+    CHECK(told[2].failure == FailureType::outage);
+}

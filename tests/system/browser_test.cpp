@@ -75,8 +75,8 @@ TEST_CASE("a browser shows the status page, and refreshes it by itself") {
     PageScene scene;
     REQUIRE(scene.set());
     Browser browser;
-    // Six seconds of the page's own time: one refresh. What is counted at the first look is there at the
-    // last.
+    // Six seconds of the page's own time, which pass at once: one refresh. The queue is counted again at the
+    // scout's next look.
     std::string dom;
     CHECK(eventually(
         [&] {

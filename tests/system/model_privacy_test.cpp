@@ -49,10 +49,11 @@ struct Server {
             return {std::stoi(memory.substr(4)), echo(request)};
         if (memory == "html") return {500, "<html>" + request.body + said, {{"Content-Type", "text/html"}}};
         if (memory == "other") return {200, json{{"error", said}, {said, request.body}}.dump()};
-        if (memory == "broken")
-            return {.status = 200, .body = echo(request), .fault = HttpReply::Fault::cut};
+        if (memory == "broken") return {.status = 200, .body = echo(request), .fault = HttpReply::Fault::cut};
         auto good = chat.facts({memory + " " + said});
-        good.headers = {{"X-Request-Id", said}, {"Retry-After", said}, {"request-id", said},
+        good.headers = {{"X-Request-Id", said},
+                        {"Retry-After", said},
+                        {"request-id", said},
                         {"x-ratelimit-limit-requests", said}};
         return good;
     }
@@ -84,7 +85,8 @@ struct Fixture : ChatFixture {
         // Facts of one memory are refused by the database, which repeats them.
         schema.sql(
             "create function $schema.refuse() returns trigger language plpgsql as 'begin if new.content like "
-            "''stored%'' then raise exception ''% is wrong'', new.content using errcode = ''23514'', detail = "
+            "''stored%'' then raise exception ''% is wrong'', new.content using errcode = ''23514'', detail "
+            "= "
             "new.content, hint = new.content, constraint = new.content; end if; return new; end'");
         schema.sql(
             "create trigger refuse before insert on $schema.memories for each row when (new.kind = "
@@ -94,7 +96,8 @@ struct Fixture : ChatFixture {
 
     void store(const std::string& name) {
         schema.sql(
-            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) values ($1, 'a', 'o', 'u', "
+            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) values ($1, 'a', 'o', "
+            "'u', "
             "'[[' || $1 || ']] ' || $2)",
             pg::Params().add(name).add(content));
     }
@@ -136,12 +139,14 @@ std::string get(const std::string& url) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Fixture, "no word of memories, prompts, replies and corrections is told, whatever the model does") {
+TEST_CASE_METHOD(Fixture,
+                 "no word of memories, prompts, replies and corrections is told, whatever the model does") {
     const std::string provider = GENERATE("ollama", "openai", "anthropic");
     CAPTURE(provider);
     Server server{provider};
-    const std::vector<std::string> fail{"prose",   "unlisted", "malformed", "refused", "cut",    "echo400", "echo409",
-                                        "echo422", "echo500",  "html",      "other",   "broken", "stored"};
+    const std::vector<std::string> fail{"prose",   "unlisted", "malformed", "refused", "cut",
+                                        "echo400", "echo409",  "echo422",   "echo500", "html",
+                                        "other",   "broken",   "stored"};
     const auto port = std::to_string(free_port());
     const std::string page = "http://127.0.0.1:" + port;
     Memoird memoird(schema, embedder,
@@ -159,13 +164,13 @@ TEST_CASE_METHOD(Fixture, "no word of memories, prompts, replies and corrections
     }
     for (const std::string name : {"good", "dated", "again"}) store(name);
     for (const std::string name : {"good", "dated"}) schema.job(name, "extract");
-    for (const std::string name : {"prose", "malformed", "echo400", "cut"}) schema.job(name, "relational_extract");
+    for (const std::string name : {"prose", "malformed", "echo400", "cut"})
+        schema.job(name, "relational_extract");
     const auto correction = json{{"reason", "stale"}, {"feedback", feedback}, {"top_k", 0}}.dump();
     for (const std::string name : {"again", "prose", "echo500", "stored", "refused"})
         schema.job(name, "reprocess", correction);
     schema.job("again", "reprocess", json{{"reason", feedback}, {"feedback", feedback}}.dump());
-    schema.job("again", "reprocess",
-               json{{"reason", "stale"}, {"memoird", {{"members", feedback}}}}.dump());
+    schema.job("again", "reprocess", json{{"reason", "stale"}, {"memoird", {{"members", feedback}}}}.dump());
 
     const auto count = [&](const std::string& where) {
         return schema.number("select count(*) from $schema.memory_jobs where " + where);
