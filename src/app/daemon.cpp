@@ -10,6 +10,7 @@
 #include "base/pause.hpp"
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
+#include "endpoint/trouble.hpp"
 #include "pg/listener.hpp"
 #include "queue/hosts.hpp"
 #include "queue/probe.hpp"
@@ -368,11 +369,9 @@ std::string Daemon::status_line() const {
     std::string line = std::to_string(engine_->in_hand()) + " in hand, " + std::to_string(tally.succeeded) +
                        " done, " + std::to_string(tally.failed) + " failed";
     const auto backends = generations_.current();
-    for (const auto* endpoint : backends->endpoints()) {
-        const auto state = endpoint->snapshot();
-        if (state.state != endpoint::State::closed)
-            line += "; " + state.name + " " + std::string(to_string(state.state)) + ": " + state.reason;
-    }
+    for (const auto* endpoint : backends->endpoints())
+        if (const auto trouble = endpoint::trouble(endpoint->snapshot()); !trouble.empty())
+            line += "; " + trouble;
     return line;
 }
 

@@ -152,6 +152,35 @@ void write_holders(std::ostream& out, const Status& status) {
     out << '\n' << table;
 }
 
+// What each living host knows of its backends: calls in flight and the most there may be, who waits for one.
+void write_endpoints(std::ostream& out, const Status& status) {
+    Table table({{"BACKEND"}, {"AT"}, {"BREAKER"}, {"CALLS", Right::right}, {"WAITING", Right::right}});
+    bool any = false;
+    for (const auto& host : *status.hosts) {
+        if (!alive(host, status.lease)) continue;
+        const auto list = nlohmann::json::parse(host.endpoints, nullptr, false);
+        if (!list.is_array()) continue;
+        for (const auto& entry : list) {
+            if (!entry.is_object()) continue;
+            const auto text = [&](const char* key) {
+                const auto found = entry.find(key);
+                return found != entry.end() && found->is_string() ? printable(found->get<std::string>())
+                                                                  : "-";
+            };
+            const auto number = [&](const char* key) {
+                const auto found = entry.find(key);
+                return found != entry.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+            };
+            const auto most = number("max_concurrent");
+            table.add({text("name"), printable(host.host) + ":" + std::to_string(host.pid), text("state"),
+                       std::to_string(number("in_flight")) + (most > 0 ? " of " + std::to_string(most) : ""),
+                       std::to_string(number("waiting"))});
+            any = true;
+        }
+    }
+    if (any) out << '\n' << table;
+}
+
 void write_hosts(std::ostream& out, const Status& status) {
     if (!status.hosts || status.hosts->empty()) return;
     Table table({{"HOST"}, {"PID", Right::right}, {"VERSION"}, {"SEEN", Right::right}, {"SERVES"}});
@@ -162,10 +191,12 @@ void write_hosts(std::ostream& out, const Status& status) {
             {host.host, std::to_string(host.pid), host.version, age(host.seen_seconds_ago) + " ago", kinds});
     }
     out << '\n' << table;
+    write_endpoints(out, status);
     for (const auto& host : *status.hosts)
         if (alive(host, status.lease))
             for (const auto& endpoint : troubled_endpoints(host))
-                out << "at " << printable(host.host) << ":" << host.pid << " " << printable(endpoint) << '\n';
+                out << "at " << printable(host.host) << ":" << host.pid << " " << printable(endpoint.text)
+                    << '\n';
 }
 
 void write_backends(std::ostream& out, const Status& status) {

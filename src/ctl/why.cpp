@@ -1,6 +1,7 @@
 #include "ctl/why.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "ctl/table.hpp"
@@ -40,7 +41,7 @@ void explain_hosts(const WhyFacts& facts, Reasons& reasons) {
         if (std::find(host.kinds.begin(), host.kinds.end(), facts.job.kind) == host.kinds.end()) continue;
         ++serving;
         for (const auto& endpoint : troubled_endpoints(host))
-            reasons.push_back({"breaker", "at " + named(host) + " " + endpoint});
+            reasons.push_back({endpoint.code, "at " + named(host) + " " + endpoint.text});
     }
     if (serving == 0)
         reasons.push_back({"no_host", "no host that is alive serves " + facts.job.kind + " (" +
@@ -134,8 +135,8 @@ bool alive(const queue::Host& host, std::chrono::milliseconds lease) {
     return host.seen_seconds_ago <= seconds(lease);
 }
 
-std::vector<std::string> troubled_endpoints(const queue::Host& host) {
-    std::vector<std::string> troubled;
+std::vector<Reason> troubled_endpoints(const queue::Host& host) {
+    std::vector<Reason> troubled;
     const auto list = nlohmann::json::parse(host.endpoints, nullptr, false);
     if (!list.is_array()) return troubled;
     const auto text = [](const nlohmann::json& entry, const char* key) {
@@ -143,13 +144,21 @@ std::vector<std::string> troubled_endpoints(const queue::Host& host) {
         return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
     };
     for (const auto& entry : list) {
-        if (!entry.is_object() || text(entry, "state") == "closed" || text(entry, "state").empty()) continue;
+        if (!entry.is_object() || text(entry, "state").empty()) continue;
+        if (text(entry, "state") == "closed") {
+            const auto held = entry.find("held_ms");
+            if (held != entry.end() && held->is_number() && held->get<double>() > 0)
+                troubled.push_back({"rate_limit", text(entry, "name") +
+                                                      " waits for its provider's rate limit: " +
+                                                      age(std::ceil(held->get<double>() / 1000))});
+            continue;
+        }
         std::string line = text(entry, "name") + " is " + text(entry, "state") + ": " + text(entry, "why") +
                            ", " + text(entry, "reason");
         if (const auto next = entry.find("next_probe_ms"); next != entry.end() && next->is_number())
             line += ", next probe in " + age(next->get<double>() / 1000);
         if (const auto hint = text(entry, "hint"); !hint.empty()) line += " (HINT: " + hint + ")";
-        troubled.push_back(std::move(line));
+        troubled.push_back({"breaker", std::move(line)});
     }
     return troubled;
 }

@@ -32,7 +32,8 @@ std::vector<Reason> explain(const WhyFacts& facts);
 // A process whose row was renewed within the lease.
 bool alive(const queue::Host& host, std::chrono::milliseconds lease);
 
-// Endpoints of a host's row that take no calls, one text each: "qdrant is open: refused, next probe in 5 s".
-std::vector<std::string> troubled_endpoints(const queue::Host& host);
+// Endpoints of a host's row that take no calls, a reason each: "breaker", "qdrant is open: refused, next
+// probe in 5 s", or "rate_limit".
+std::vector<Reason> troubled_endpoints(const queue::Host& host);
 
 }  // namespace memoir::ctl

@@ -10,7 +10,9 @@ namespace memoir::queue {
 std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints) {
     auto json = nlohmann::json::array();
     for (const auto& endpoint : endpoints) {
-        nlohmann::json entry{{"name", endpoint.name}, {"state", to_string(endpoint.state)}};
+        nlohmann::json entry{{"name", endpoint.name},           {"state", to_string(endpoint.state)},
+                             {"in_flight", endpoint.in_flight}, {"max_concurrent", endpoint.max_concurrent},
+                             {"waiting", endpoint.waiting},     {"held_ms", endpoint.held_for.count()}};
         if (endpoint.state != endpoint::State::closed) {
             entry["why"] = to_string(endpoint.why);
             entry["reason"] = endpoint.reason;

@@ -21,7 +21,9 @@ struct Host {
     double seen_seconds_ago = 0;     // by the server's clock; read only
 };
 
-// [{"name", "state", "why", "reason", "hint", "next_probe_ms"}]; why and what follows only unless closed.
+// [{"name", "state", "in_flight", "max_concurrent", "waiting", "held_ms", "why", "reason", "hint",
+// "next_probe_ms"}]; why and what follows only unless closed; max_concurrent 0: no limit; held_ms: until the
+// provider's rate limits have room.
 std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints);
 
 // The process's own row; seen_at is the server's clock_timestamp().

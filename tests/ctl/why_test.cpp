@@ -79,6 +79,10 @@ TEST_CASE("open breakers are told for living hosts that serve the kind, and noth
     facts.hosts = {host("n", {"embed"}, 1, open)};
     CHECK(said(facts, "breaker") ==
           "at web-1:4711 qdrant is open: outage, refused, next probe in 5 s (HINT: vector.url)");
+    facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":11001}])")};
+    CHECK(said(facts, "rate_limit") == "at web-1:4711 embedding waits for its provider's rate limit: 12 s");
+    facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":0}])")};
+    CHECK(said(facts, "rate_limit").empty());
     facts.hosts = {host("n", {"extract"}, 1, open), host("dead", {"embed"}, 100, open)};
     CHECK(said(facts, "breaker").empty());
     for (const auto* broken : {"", "{}", "no json", "[1, {\"state\": 3}]"}) {

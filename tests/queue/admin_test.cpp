@@ -345,6 +345,8 @@ TEST_CASE("a host's row is written once a heartbeat, read with its age, and forg
     endpoint::Snapshot open{"qdrant",  endpoint::State::open, FailureType::outage,
                             "refused", "vector.url",          Milliseconds(5'000)};
     endpoint::Snapshot closed{"embedding", endpoint::State::closed, FailureType::outage, "", ""};
+    closed.max_concurrent = 8;
+    closed.held_for = Milliseconds(7);
     queue::Host host{"n1", "web-1", 4711, "0.1.0", {"embed", "extract"}, {}, 0};
     host.endpoints = queue::endpoints_json(std::vector{open, closed});
     run(queue::upsert_host(name, host));
@@ -363,6 +365,8 @@ TEST_CASE("a host's row is written once a heartbeat, read with its age, and forg
               "select endpoints->0->>'reason' from $schema.memoird_hosts where nonce = 'n1'") == "refused");
     CHECK(queue.schema.number("select count(*) from $schema.memoird_hosts where endpoints->1 ? 'reason'") ==
           0);
+    CHECK(queue.schema.number("select count(*) from $schema.memoird_hosts where endpoints->1 @> "
+                              "'{\"max_concurrent\": 8, \"held_ms\": 7, \"in_flight\": 0}'") == 1);
     CHECK(run(queue::delete_unseen_hosts(name)).affected() == 1);
     run(queue::delete_host(name, "n1"));
     CHECK(queue::read_hosts(run(queue::select_hosts(name))).empty());
