@@ -42,6 +42,9 @@ foreach(program memoird memoirctl)
   install(FILES ${MEMOIRD_DOCS}/fish/${program}.fish COMPONENT memoird
     DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d)
 endforeach()
+# For Prometheus and Grafana, to be copied or linked to where these look.
+install(FILES packaging/prometheus/memoird.rules.yml packaging/grafana/memoird.json
+  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/memoird/monitoring COMPONENT memoird)
 
 # An operator's configuration is never overwritten: a second installation leaves it as it is.
 install(CODE "
