@@ -20,7 +20,7 @@ namespace memoir::model {
 
 // How a request is phrased. Servers differ in what they take; what one refuses is changed here.
 struct Form {
-    enum class Json { schema, simpler, none };  // simpler: JSON mode (OpenAI), a forced tool (Anthropic)
+    enum class Json { schema, simpler, none };  // simpler: JSON mode, a forced tool (Anthropic)
     Json json = Json::schema;
     bool json_proven = false;   // a request of this `json` has succeeded: a 400 has another reason
     bool other_limit = false;   // OpenAI: the other one of max_tokens and max_completion_tokens

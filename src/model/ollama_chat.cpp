@@ -36,10 +36,13 @@ class OllamaChat : public ChatProvider {
     std::string_view name() const override { return "ollama"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        auto schema = json::parse(request.schema, nullptr, false);
-        limit_lists(schema, most_items(options_.max_output_tokens));
         json body = common(form, {{"role", "system"}, {"content", request.stable}}, request.user);
-        body["format"] = std::move(schema);
+        if (form.json == Form::Json::schema) {
+            auto schema = json::parse(request.schema, nullptr, false);
+            limit_lists(schema, most_items(options_.max_output_tokens));
+            body["format"] = std::move(schema);
+        }
+        if (form.json == Form::Json::simpler) body["format"] = "json";
         body["options"] = {{"num_predict", options_.max_output_tokens},
                            {"num_ctx", context(request, form)},
                            {"temperature", temperature_for(request.attempt)},
@@ -61,6 +64,13 @@ class OllamaChat : public ChatProvider {
         Rephrased next{form, true};
         if (form.think && error.says("does not support thinking")) {
             next.form.think = false;
+            return next;
+        }
+        // Before 0.5 a format was the word "json" and no schema: ChatRequest.format is told to be a string.
+        if (form.json != Form::Json::none && (error.says("chatrequest.format") || error.refuses("format"))) {
+            const bool was_schema = form.json == Form::Json::schema;
+            next.form.json = was_schema ? Form::Json::simpler : Form::Json::none;
+            next.form.json_proven = false;
             return next;
         }
         // The estimate was too low; with a token for each byte it cannot be.

@@ -160,6 +160,21 @@ TEST_CASE("an Ollama that refuses think is asked without it from then on") {
     CHECK_FALSE(rephrased(*provider, next->form, 400, R"({"error":"\"m\" does not support thinking"})"));
 }
 
+TEST_CASE("an Ollama of before schemas is asked for JSON, and for nothing when it refuses that, too") {
+    const auto provider = make_ollama_chat(options_of("http://host:11434"));
+    const auto refusal =
+        R"({"error":"json: cannot unmarshal object into Go struct field ChatRequest.format of type string"})";
+    const auto simpler = rephrased(*provider, {}, 400, refusal);
+    REQUIRE(simpler);
+    CHECK(simpler->certain);
+    CHECK(body_of(provider->build(request_of(), simpler->form))["format"] == "json");
+    const auto none = rephrased(*provider, simpler->form, 400, R"({"error":"unknown parameter 'format'"})");
+    REQUIRE(none);
+    CHECK_FALSE(body_of(provider->build(request_of(), none->form)).contains("format"));
+    CHECK_FALSE(rephrased(*provider, none->form, 400, refusal));
+    CHECK_FALSE(rephrased(*provider, {}, 400, R"({"error":"the format of the message is bad"})"));
+}
+
 TEST_CASE("Ollama's context grows while a prompt may still fit, then the memory is too long") {
     const auto provider = make_ollama_chat(options_of("http://host:11434"));
     const std::string refusal = R"({"error":"the input length exceeds the context length"})";
