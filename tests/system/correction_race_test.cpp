@@ -2,6 +2,7 @@
 // facts is left. They are fed a handful of memories at a time, so that both jobs of one run together.
 
 #include <catch2/catch.hpp>
+#include <condition_variable>
 #include <random>
 
 #include "system/chat_fixture.hpp"
@@ -14,12 +15,13 @@ namespace {
 struct Race : ChatFixture {
     static constexpr std::int64_t sources = 240, together = 12;
     std::mutex mutex;
-    std::map<std::string, std::chrono::steady_clock::time_point> due;  // when the last answer is, by memory
-    int met = 0;  // calls that came while the model thought about the same memory
+    std::condition_variable second_came;
+    std::map<std::string, int> asked;  // calls about a memory
+    int met = 0;                       // memories about which two calls were under way at once
     std::minstd_rand random{7};
 
-    // The facts tell whose they are: "m1 by first 1", "m1 by first 2". Answers take a moment, each another
-    // one, so that either may be the later.
+    // The facts tell whose they are: "m1 by first 1", "m1 by first 2". The first call about a memory waits
+    // until there is a second one; which of them is answered first is drawn.
     Race() {
         chat.says([this](const std::string& memory, const HttpRequest& request) {
             const auto has = [&](const char* word) { return request.body.find(word) != std::string::npos; };
@@ -29,12 +31,12 @@ struct Race : ChatFixture {
             auto reply = has("leave nothing")
                              ? chat.facts({})
                              : chat.facts({memory + " by " + by + " 1", memory + " by " + by + " 2"});
-            std::lock_guard lock(mutex);
-            // An extract asks at once, a correction has checkpoints to make before.
-            reply.delay = std::chrono::milliseconds(random() % (by == "extract" ? 60 : 20));
-            const auto now = std::chrono::steady_clock::now();
-            met += now < due[memory];
-            due[memory] = now + reply.delay;
+            std::unique_lock lock(mutex);
+            const bool first = ++asked[memory] == 1;
+            second_came.notify_all();
+            if (first)
+                met += second_came.wait_for(lock, std::chrono::seconds(5), [&] { return asked[memory] > 1; });
+            reply.delay = std::chrono::milliseconds(random() % 20);
             return reply;
         });
         schema.sql(
@@ -86,9 +88,9 @@ struct Race : ChatFixture {
         CHECK(attempts() == 0);
         CHECK(schema.number("select count(*) from $schema.memory_jobs where state = 'failed'") == 0);
         // Otherwise the test has shown nothing.
-        CHECK(met > sources / 5);
-        CHECK(one->events("memoir.reprocess.done").size() > 20);
-        CHECK(two->events("memoir.reprocess.done").size() > 20);
+        CHECK(met > sources * 9 / 10);
+        CHECK(one->events("memoir.reprocess.done").size() > 5);
+        CHECK(two->events("memoir.reprocess.done").size() > 5);
         CHECK(schema.number("select count(*) from $schema.memoird_vectors") == 0);
     }
     std::int64_t kept() { return schema.number("select count(*) from $schema.memoird_replies"); }
