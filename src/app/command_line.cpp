@@ -26,8 +26,9 @@ const std::vector<Explained>& signals() {
          "Drain: claim nothing more, finish what runs within worker.drain_timeout, hand the rest back "
          "without an attempt, exit. A second one skips the wait."},
         {"HUP",
-         "Read the configuration again. What cannot change live is named in the log and stays as it is; a "
-         "file with a mistake changes nothing."},
+         "Read the configuration, key files and prompt files again and apply, without dropping a job, what "
+         "memoird.toml(5) calls reloadable. What needs a restart is named in the log and stays as it is; a "
+         "file with a mistake, or a model that cannot be loaded, changes nothing."},
         {"USR1", "Log one event with the status."},
     };
     return all;

@@ -64,16 +64,25 @@ void Reloader::run(const std::stop_token& stop) {
         const bool ready = engine_ != nullptr;
         early_ |= due && !ready;
         lock.unlock();
-        if (due && !ready) early();
-        if (due && ready) {
-            notifier_.reloading();
-            reload(stop);
-            // After a rejection, too; but a drain that has begun meanwhile has the last word.
-            if (!stop.stop_requested()) notifier_.reloaded(status_());
-        }
+        if (due) answer(ready, stop);
         if (ready) earlier = generations_->prune();
         lock.lock();
     }
+}
+
+void Reloader::answer(bool ready, const std::stop_token& stop) {
+    if (ready) notifier_.reloading();
+    try {
+        if (ready)
+            reload(stop);
+        else
+            early();
+    } catch (const std::exception& error) {
+        // Memory for a second model, above all; what runs is not touched by it.
+        reject({{"", "an unexpected error: " + std::string(typeid(error).name()), "restart memoird"}});
+    }
+    // After a rejection, too; but a drain that has begun meanwhile has the last word.
+    if (ready && !stop.stop_requested()) notifier_.reloaded(status_());
 }
 
 // There is nothing yet that could be exchanged, and systemd must not think that the start is over.
@@ -119,9 +128,6 @@ std::shared_ptr<Backends> Reloader::build(const config::Changes& changes, const 
         reject({{"", error.problem(), error.hint()}});
     } catch (const pg::Error& error) {
         reject({{"", "the database did not answer: " + std::string(error.what()), "reload once more"}});
-    } catch (const std::exception& error) {
-        // Memory for a second model, above all; what runs is not touched by it.
-        reject({{"", "an unexpected error: " + std::string(typeid(error).name()), "restart memoird"}});
     }
     return nullptr;
 }

@@ -38,6 +38,7 @@ class Reloader {
 
   private:
     void run(const std::stop_token& stop);
+    void answer(bool ready, const std::stop_token& stop);
     void early();
     void reload(const std::stop_token& stop);
     std::shared_ptr<Backends> build(const config::Changes& changes, const Backends& running,
