@@ -197,6 +197,39 @@ TEST_CASE("a reply that the database refuses is not replayed for ever") {
     CHECK(rig.kept() == 0);
 }
 
+TEST_CASE("replies that no job will ask for are gone after an hour, all others after seven days") {
+    Rig rig;
+    rig.options.lanes = {{"llm", {"embed"}, 1, 1}};
+    rig.start();
+    const auto waits = rig.schema.memory("SECRET waits"), member = rig.schema.memory("SECRET member"),
+               done = rig.schema.memory("SECRET done");
+    rig.schema.job(waits, "extract");
+    const auto keep = [&](const std::string& pid, const std::string& kind, const std::string& age) {
+        rig.schema.sql(
+            "insert into $schema.memoird_replies (source_pid, kind, request_hash, reply, created_at) values "
+            "($1, "
+            "$2, $3::text, '{}', clock_timestamp() - $3::text::interval)",
+            pg::Params().add(pid).add(kind).add(age));
+    };
+    const auto left = [&] {
+        rig.replies->sweep({});
+        return rig.schema.value(
+            "select coalesce(string_agg(left(kind, 3) || ' ' || request_hash, ', ' order by kind, "
+            "request_hash), "
+            "'') from $schema.memoird_replies");
+    };
+    for (const std::string age : {"10 minutes", "2 hours", "8 days"}) {
+        keep(waits, "extract", age);
+        keep(done, "relational_extract", age);
+        keep(member, "reprocess", age);
+    }
+    // A member's reply waits for a job of another memory, its neighbour.
+    const auto correction = rig.schema.job(waits, "reprocess", R"({"reason":"stale"})");
+    CHECK(left() == "ext 10 minutes, ext 2 hours, rel 10 minutes, rep 10 minutes, rep 2 hours");
+    rig.schema.sql("delete from $schema.memory_jobs where id = $1", pg::Params().add(correction));
+    CHECK(left() == "ext 10 minutes, ext 2 hours, rel 10 minutes, rep 10 minutes");
+}
+
 TEST_CASE("without its table nothing is kept, and nothing fails for it") {
     Rig rig;
     rig.schema.sql("drop table $schema.memoird_replies");

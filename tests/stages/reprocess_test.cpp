@@ -301,6 +301,8 @@ TEST_CASE("a correction beside an extract leaves one set of facts") {
     rig.stop();
     CHECK(rig.active(source) == (empty ? "" : "SECRET corrected"));
     CHECK(rig.jobs("synthesize") == 1);
+    // Nor is the reply left that the extract paid for nothing.
+    CHECK(rig.kept() == 0);
 }
 
 TEST_CASE("an extract that is newer than an empty correction stays") {
