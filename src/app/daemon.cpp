@@ -234,7 +234,9 @@ void Daemon::start(const schema::Additions& additions) {
         std::min(settings.database.statement_timeout, std::max(config_.worker.lease / 6, Milliseconds(250)));
     settings.database.connect_timeout = settings.database.statement_timeout;
     if (has_hosts_) settings.heartbeat_extra = [this](const std::string& nonce) { return host_row(nonce); };
-    settings.tick = [this] { observation_.tick(*pool_, config_.database.schema); };
+    settings.tick = [this, indexed = additions.pending_index && additions.failed_index] {
+        observation_.tick(*pool_, config_.database.schema, indexed);
+    };
     engine_ = std::make_unique<work::Engine>(std::move(settings), Backends::plan(backends), *pool_, log_,
                                              observation_.observer());
     observation_.watch(*engine_, generations_, *pool_);

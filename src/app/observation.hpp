@@ -22,6 +22,10 @@
 
 namespace memoir::app {
 
+// How long the queue's depth is not read again after a reading that took so long. `asked`: somebody looked
+// lately. Pure.
+Milliseconds until_next_count(bool asked, Milliseconds took);
+
 class Observation {
   public:
     explicit Observation(telemetry::SinkLog& log);
@@ -37,8 +41,8 @@ class Observation {
     // From here on there is an engine to look at. All of it outlives this object's use.
     void watch(work::Engine& engine, Generations& generations, pg::Pool& pool);
     void draining();
-    // Reads the queue's depth when that is due.
-    void tick(pg::Pool& pool, const std::string& schema);
+    // Reads the queue's depth when that is due. `indexed`: as queue::depth_statement wants it.
+    void tick(pg::Pool& pool, const std::string& schema, bool indexed);
     // No handler looks at the engine any more.
     void stop();
 
@@ -62,7 +66,8 @@ class Observation {
     std::string host_, schema_;
     const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     std::atomic<TimePoint> asked_{};  // when somebody last looked
-    TimePoint counted_{};             // of the scout's thread: when the depth was last asked for
+    TimePoint counted_{};             // of the scout's thread: when the depth was last asked for,
+    Milliseconds counting_{0};        // and how long that took
     mutable std::mutex mutex_;        // guards what follows
     std::vector<queue::Depth> depths_;
     TimePoint depths_at_{};

@@ -43,7 +43,8 @@ struct Status {
 
 Status look(Context& context) {
     Status status;
-    const auto depths = queue::depth_statement(context.schema());
+    const auto& has = context.additions();
+    const auto depths = queue::depth_statement(context.schema(), has.pending_index && has.failed_index);
     status.depths = queue::read_depths(context.database().exec(depths.sql, depths.params));
     status.held = queue::holders(context.database(), context.schema());
     status.pauses = read_pauses(context);

@@ -58,8 +58,10 @@ struct Depth {
     std::int64_t count(JobState state) const;
     bool more(JobState state) const { return beyond.at(static_cast<std::size_t>(state)); }
 };
+// `indexed`: our indexes over pending and failed rows are there, and counting stops at the cap. Without them
+// the table is read once.
 inline constexpr std::int64_t depth_cap = 10'000;
-pg::Statement depth_statement(const std::string& schema, std::int64_t cap = depth_cap);
+pg::Statement depth_statement(const std::string& schema, bool indexed, std::int64_t cap = depth_cap);
 std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap = depth_cap);
 
 // Who holds rows: one entry a process and kind; a worker that is no memoird is named by its whole claimed_by.

@@ -50,8 +50,8 @@ struct Queue {
         schema.sql("insert into $schema.graph_triple_staging (source_pid) values ($1)",
                    pg::Params().add(pid));
     }
-    std::vector<queue::Depth> depths(std::int64_t cap = queue::depth_cap) {
-        const auto statement = queue::depth_statement(schema.name(), cap);
+    std::vector<queue::Depth> depths(std::int64_t cap = queue::depth_cap, bool indexed = true) {
+        const auto statement = queue::depth_statement(schema.name(), indexed, cap);
         return queue::read_depths(connection->exec(statement.sql, statement.params), cap);
     }
 };
@@ -106,7 +106,7 @@ TEST_CASE("counts each kind and state, and the age of the oldest pending row") {
     queue.parked("embed");
     queue.job("extract", "state = 'claimed', claimed_at = clock_timestamp()");
     queue.failed("synthesize");
-    const auto depths = queue.depths();
+    const auto depths = queue.depths(queue::depth_cap, GENERATE(true, false));
     REQUIRE(depths.size() == 6);
     CHECK(depths[0].kind == "embed");
     CHECK(depths[0].pending == 2);
@@ -119,9 +119,30 @@ TEST_CASE("counts each kind and state, and the age of the oldest pending row") {
     CHECK_FALSE(depths[0].capped);
 }
 
+TEST_CASE("counts a kind by the index, also where most rows are of another kind") {
+    Queue queue;
+    queue.schema.sql(
+        "insert into $schema.memory_jobs (source_pid, kind) select $1, 'extract' from generate_series(1, "
+        "20000)",
+        pg::Params().add(queue.schema.memory("said")));
+    queue.job("embed");
+    queue.schema.sql("analyze $schema.memory_jobs");
+    const auto statement = queue::depth_statement(queue.schema.name(), true);
+    const auto plan = queue.connection->exec("explain " + statement.sql, statement.params);
+    for (int row = 0; row < plan.rows(); ++row) {
+        INFO(plan.string(row, 0));
+        CHECK(plan.string(row, 0).find("Seq Scan") == std::string::npos);
+    }
+    CHECK(queue.depths()[1].more(queue::JobState::pending));
+}
+
 TEST_CASE("counts up to the cap exactly, and says where it stopped") {
     Queue queue;
     for (int i = 0; i < 3; ++i) queue.job("embed");
+    const bool indexed = GENERATE(true, false);
+    CHECK(queue.depths(2, indexed)[0].pending == 2);
+    CHECK(queue.depths(2, indexed)[0].more(queue::JobState::pending));
+    CHECK_FALSE(queue.depths(3, indexed)[0].more(queue::JobState::pending));
     CHECK_FALSE(queue.depths(3)[0].capped);
     CHECK(queue.depths(3)[0].pending == 3);
     CHECK(queue.depths(2)[0].capped);

@@ -13,7 +13,8 @@ using nlohmann::json;
 namespace {
 
 bool installed() {
-    return run({.arguments = {"sh", "-c", "command -v prometheus"}, .environment = {}, .input = {}}).code == 0;
+    return run({.arguments = {"sh", "-c", "command -v prometheus"}, .environment = {}, .input = {}}).code ==
+           0;
 }
 
 std::string escaped(const std::string& text) {
@@ -38,13 +39,14 @@ class Prometheus {
         std::ofstream(directory_ + "/prometheus.yml")
             << "global: {scrape_interval: 500ms, scrape_timeout: 400ms, evaluation_interval: 500ms}\n"
             << "rule_files: ['" << SOURCE_DIR << "/packaging/prometheus/memoird.rules.yml']\n"
-            << "scrape_configs: [{job_name: memoird, static_configs: [{targets: ['127.0.0.1:" << scraped << "']}]}]\n";
-        process_ = std::make_unique<Process>(Process::Options{
-            .arguments = {"prometheus", "--config.file=" + directory_ + "/prometheus.yml",
-                          "--storage.tsdb.path=" + directory_ + "/data",
-                          "--web.listen-address=127.0.0.1:" + std::to_string(port_)},
-            .environment = {},
-            .input = {}});
+            << "scrape_configs: [{job_name: memoird, static_configs: [{targets: ['127.0.0.1:" << scraped
+            << "']}]}]\n";
+        process_ = std::make_unique<Process>(
+            Process::Options{.arguments = {"prometheus", "--config.file=" + directory_ + "/prometheus.yml",
+                                           "--storage.tsdb.path=" + directory_ + "/data",
+                                           "--web.listen-address=127.0.0.1:" + std::to_string(port_)},
+                             .environment = {},
+                             .input = {}});
     }
     ~Prometheus() {
         process_.reset();
@@ -57,7 +59,9 @@ class Prometheus {
             return {};  // it does not listen yet
         }
     }
-    json query(const std::string& expression) const { return ask("/api/v1/query?query=" + escaped(expression)); }
+    json query(const std::string& expression) const {
+        return ask("/api/v1/query?query=" + escaped(expression));
+    }
     // The number of series, or -1 when the query is none.
     std::int64_t series(const std::string& expression) const {
         const auto answer = query(expression);
@@ -159,8 +163,8 @@ TEST_CASE("a real Prometheus answers each query of the dashboard and of the aler
         const auto query = variable["query"]["query"].get<std::string>();
         const auto begin = query.find('(') + 1, comma = query.find(", ");
         const auto label = query.substr(comma + 2, query.size() - comma - 3);
-        CHECK(prometheus.series("count by (" + label + ") (" + query.substr(begin, comma - begin) + "{" + label +
-                                "!=\"\"})") > 0);
+        const auto selected = query.substr(begin, comma - begin).append("{").append(label).append("!=\"\"}");
+        CHECK(prometheus.series("count by (" + label + ") (" + selected + ")") > 0);
     }
     // What was done is there, and not only a series of zeros.
     CHECK(prometheus.series("sum(rate(memoird_settles_total{outcome=\"completed\"}[1m])) > 0") == 1);

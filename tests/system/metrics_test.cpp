@@ -123,6 +123,28 @@ TEST_CASE("a kind that is left to others, or paused, has its gauge at 1, and the
     CHECK(scene.memoird().stop() == 0);
 }
 
+TEST_CASE("a reload that takes a kind away and gives it back moves its gauge to 1 and back to 0") {
+    MetricsScene scene;
+    auto& memoird = scene.memoird();
+    REQUIRE(memoird.ready());
+    CHECK(scene.value("memoird_kind_unserved", {{"kind", "extract"}}) == 0);
+    const auto before = read_file(memoird.config_file());
+    std::ofstream(memoird.config_file(), std::ios::app) << "lanes.only.kinds = [\"embed\"]\n";
+    memoird.process().signal(SIGHUP);
+    CHECK(eventually([&] { return scene.value("memoird_kind_unserved", {{"kind", "extract"}}) == 1; }));
+    CHECK(scene.value("memoird_loops", {{"lane", "llm"}}) == -1);
+    std::ofstream(memoird.config_file()) << before;
+    memoird.process().signal(SIGHUP);
+    CHECK(eventually([&] { return scene.value("memoird_kind_unserved", {{"kind", "extract"}}) == 0; }));
+    CHECK(scene.value("memoird_loops", {{"lane", "llm"}}) == 8);
+    // The model that came with the reload is counted as the one before.
+    CHECK(scene.work());
+    CHECK(eventually([&] {
+        return scene.value("memoird_call_seconds_count", {{"endpoint", "extraction"}}) == 3;
+    }));
+    CHECK(memoird.stop() == 0);
+}
+
 TEST_CASE("what a dead process held is counted as recovered, with an attempt") {
     TestSchema schema;
     EmbeddingDouble embedder;
