@@ -163,8 +163,10 @@ TEST_CASE("a real Prometheus answers each query of the dashboard and of the aler
         const auto query = variable["query"]["query"].get<std::string>();
         const auto begin = query.find('(') + 1, comma = query.find(", ");
         const auto label = query.substr(comma + 2, query.size() - comma - 3);
-        const auto selected = query.substr(begin, comma - begin).append("{").append(label).append("!=\"\"}");
-        CHECK(prometheus.series("count by (" + label + ") (" + selected + ")") > 0);
+        std::string labelled = "count by (";
+        labelled.append(label).append(") (").append(query.substr(begin, comma - begin)).append("{");
+        labelled.append(label).append("!=\"\"})");
+        CHECK(prometheus.series(labelled) > 0);
     }
     // What was done is there, and not only a series of zeros.
     CHECK(prometheus.series("sum(rate(memoird_settles_total{outcome=\"completed\"}[1m])) > 0") == 1);
