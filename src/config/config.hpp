@@ -41,7 +41,7 @@ struct Problem {
 
 struct Sources {
     std::string file;               // a name that ends in .json is JSON; empty: none
-    bool file_required = true;      // false: a missing file is an empty one (memoirctl without --config)
+    bool file_required = true;      // false: one that is missing is empty, unreadable: a warning
     std::vector<std::string> sets;  // KEY=VALUE of --set, in order
     std::function<const char*(const char*)> environment;  // default: getenv
     // The names that `environment` has, for variables that match no key. Default: environ; with `environment`

@@ -116,8 +116,13 @@ void gather_file(const Sources& sources, Settings& settings, Findings& findings)
             }
             return;
         case FileError::unreadable:
-            findings.problem(whole, {"the configuration file cannot be read: " + error.text,
-                                     "it has to be a file of at most 1 MiB that this user may read"});
+            if (sources.file_required)
+                findings.problem(whole, {"the configuration file cannot be read: " + error.text,
+                                         "it has to be a file of at most 1 MiB that this user may read"});
+            else
+                findings.warning(whole, {"the configuration file cannot be read (" + error.text +
+                                             "): what holds is the defaults, flags and environment",
+                                         "name a file of your own with --config, or run this as root"});
             return;
     }
     if (const auto at = invalid_utf8(text)) {

@@ -94,16 +94,23 @@ bool asks_for_json(const std::vector<std::string>& arguments) {
     return std::find(arguments.begin(), end, "--json") != end;
 }
 
-int load_and_run(const Command& command, const CommandLine& line, std::ostream& out, const Reporter& report) {
+int load_and_run(const Command& command, const CommandLine& line, std::ostream& out, std::ostream& err,
+                 const Reporter& report) {
     const auto arguments = arguments_of(line, command);
     config::Sources sources;
     sources.file_required = line.has("config");
     sources.file = line.get("config", config::default_file);
     sources.sets = line.all("set");
+    // Run by root beside the service, it finds what systemd hands over; others do without the models' keys.
+    sources.credentials_directory = "/run/credentials/memoird.service";
+    sources.lenient_secrets = true;
     const auto loaded = config::load(sources);
-    if (!loaded.problems.empty()) return report(loaded.problems);
+    if (!loaded.problems.empty() && !command.despite_problems) return report(loaded.problems);
+    // Of the file as a whole: nothing that it says holds.
+    for (const auto& warning : loaded.warnings)
+        if (warning.where == sources.file && !command.despite_problems) err << warning.to_string() << '\n';
     const auto log = telemetry::open_log(loaded.config.log, "memoirctl");
-    Context context(loaded.config, line.has("json"), out, *log);
+    Context context(loaded, line.has("json"), out, *log);
     return run_reported(command, arguments, context, report);
 }
 
@@ -133,7 +140,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
             if (found.words.empty()) return report(usage, "no command given", "memoirctl --help");
             return report(usage, "there is no command " + found.words[0], "memoirctl --help lists them");
         }
-        return load_and_run(*command, line, out, report);
+        return load_and_run(*command, line, out, err, report);
     } catch (const Usage& error) {
         return report(usage, error.what(),
                       "memoirctl " + (command ? std::string(command->name) + " " : "") + "--help");

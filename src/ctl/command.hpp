@@ -52,7 +52,8 @@ struct Command {
     int (*run)(Context&, const Arguments&);  // returns the exit code
     std::string_view details = {};           // what the man page says beyond the summary
     Rights rights = Rights::write;
-    std::string synopsis() const;  // "jobs list [--state S] [--kind K] [--limit N]"
+    bool despite_problems = false;  // runs with a configuration that has problems, to tell them itself
+    std::string synopsis() const;   // "jobs list [--state S] [--kind K] [--limit N]"
 };
 
 const std::vector<Command>& commands();

@@ -12,8 +12,8 @@
 
 namespace memoir::ctl {
 
-Context::Context(const config::Config& config, bool json, std::ostream& out, telemetry::Log& log)
-    : config_(config), json_(json), out_(out), log_(log) {}
+Context::Context(const config::Loaded& loaded, bool json, std::ostream& out, telemetry::Log& log)
+    : loaded_(loaded), config_(loaded.config), json_(json), out_(out), log_(log) {}
 
 Context::~Context() = default;
 

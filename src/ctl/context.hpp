@@ -30,12 +30,13 @@ namespace memoir::ctl {
 
 class Context {
   public:
-    Context(const config::Config& config, bool json, std::ostream& out, telemetry::Log& log);
+    Context(const config::Loaded& loaded, bool json, std::ostream& out, telemetry::Log& log);
     ~Context();
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
     const config::Config& config() const { return config_; }
+    const config::Loaded& loaded() const { return loaded_; }
     const std::string& schema() const { return config_.database.schema; }
     telemetry::Log& log() { return log_; }
     std::ostream& out() { return out_; }
@@ -54,10 +55,12 @@ class Context {
     // With --json `document`, else what `text` writes.
     void print(const nlohmann::json& document, const std::function<void(std::ostream&)>& text);
 
-  private:
     pg::ConnectOptions connect_options() const;
+
+  private:
     http::Client& client();
 
+    const config::Loaded& loaded_;
     const config::Config& config_;
     const bool json_;
     std::ostream& out_;

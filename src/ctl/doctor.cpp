@@ -1,13 +1,13 @@
 #include "ctl/doctor.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "base/failure.hpp"
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/table.hpp"
 
 namespace memoir::ctl {
 namespace {
@@ -50,16 +50,35 @@ Verdict verdict_of(const pg::Error& error) {
     }
 }
 
-int run(Context& context, const Arguments& arguments) {
-    if (!arguments.rest().empty()) throw Usage("doctor takes no argument");
+Findings look_at_everything(Context& context) {
     Findings findings;
-    // Reading it is how this command began; each mistake would have been told, and the rest left.
-    findings.push_back({"configuration", Verdict::good, "reads without a problem", ""});
-    look_at_database(context, findings);
-    look_at_models(context, findings);
-    look_at_stores(context, findings);
+    look_at_configuration(context, findings);
     look_at_machine(context, findings);
+    // What the rest would look at is what the configuration names.
+    if (!context.loaded().problems.empty()) return findings;
+    if (look_at_database(context, findings) && look_at_schema(context, findings))
+        look_at_queue(context, findings);
+    look_at_models(context, findings);
+    look_at_vectors(context, findings);
+    look_at_graph(context, findings);
+    return findings;
+}
 
+void write(std::ostream& out, const Findings& findings) {
+    std::size_t good = 0;
+    for (const auto& finding : findings) {
+        std::string verdict(name(finding.verdict));
+        verdict.resize(13, ' ');
+        out << verdict << finding.check << (finding.detail.empty() ? "" : ": ") << printable(finding.detail)
+            << '\n';
+        if (!finding.hint.empty()) out << "             HINT: " << printable(finding.hint) << '\n';
+        if (finding.verdict == Verdict::good) ++good;
+    }
+    out << '\n' << good << " of " << findings.size() << " checks are ok\n";
+}
+
+int run(Context& context, const Arguments&) {
+    const auto findings = look_at_everything(context);
     auto list = nlohmann::json::array();
     for (const auto& finding : findings)
         list.push_back({{"check", finding.check},
@@ -69,15 +88,9 @@ int run(Context& context, const Arguments& arguments) {
     const auto any = [&](Verdict verdict) {
         return std::ranges::any_of(findings, [&](const auto& finding) { return finding.verdict == verdict; });
     };
-    context.print({{"checks", list}}, [&](std::ostream& out) {
-        for (const auto& finding : findings) {
-            std::string verdict(name(finding.verdict));
-            verdict.resize(13, ' ');
-            out << verdict << finding.check << (finding.detail.empty() ? "" : ": ") << finding.detail << '\n';
-            if (!finding.hint.empty()) out << "             HINT: " << finding.hint << '\n';
-        }
-    });
-    return any(Verdict::wrong) ? configuration : any(Verdict::unavailable) ? unavailable : ok;
+    const int code = any(Verdict::wrong) ? configuration : any(Verdict::unavailable) ? unavailable : ok;
+    context.print({{"checks", list}, {"exit_code", code}}, [&](std::ostream& out) { write(out, findings); });
+    return code;
 }
 
 }  // namespace
@@ -97,31 +110,25 @@ Finding examined(std::string check, const std::function<void(Finding&)>& look) {
     return finding;
 }
 
-void look_at_machine(Context&, Findings& findings) {
-    findings.push_back(examined("systemd unit", [](Finding& finding) {
-        for (const char* folder :
-             {"/etc/systemd/system/", "/lib/systemd/system/", "/usr/lib/systemd/system/"}) {
-            std::error_code ignored;
-            if (!std::filesystem::exists(std::string(folder) + "memoird.service", ignored)) continue;
-            finding.detail = std::string(folder) + "memoird.service";
-            return;
-        }
-        finding.verdict = Verdict::doubtful;
-        finding.detail = "memoird.service is not installed";
-        finding.hint = "install the package, or systemd/memoird.service by hand";
-    }));
+void doubt(Finding& finding, std::string detail, std::string hint) {
+    finding.verdict = Verdict::doubtful;
+    finding.detail = std::move(detail);
+    finding.hint = std::move(hint);
+}
+
+bool went_well(const Findings& findings) {
+    return findings.back().verdict == Verdict::good || findings.back().verdict == Verdict::doubtful;
 }
 
 Command doctor_command() {
-    return {"doctor",
-            "",
-            "check everything that a start needs, a line each, with a HINT",
-            {},
-            run,
-            "A line is ok, a warning (memoird works, with less), unavailable (what is needed does not "
-            "answer; exit 69) or wrong (it can never work so; exit 78). Nothing is changed that another "
-            "program would see.",
-            Rights::read};
+    Command command{"doctor", "", "check everything that a start needs, a line each, with a HINT", {}, run};
+    command.details =
+        "A line is ok, a warning (memoird works, with less), unavailable (what is needed does not answer; "
+        "exit 69) or wrong (it can never work so; exit 78). Nothing is changed that another program would "
+        "see. Run it as the user that the service runs as, or as root.";
+    command.rights = Rights::read;
+    command.despite_problems = true;
+    return command;
 }
 
 }  // namespace memoir::ctl

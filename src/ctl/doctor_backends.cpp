@@ -1,16 +1,20 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "base/failure.hpp"
-#include "ctl/backends.hpp"
 #include "ctl/doctor.hpp"
 #include "ctl/table.hpp"
 #include "endpoint/endpoint.hpp"
 #include "graph/graph.hpp"
 #include "http/client.hpp"
 #include "model/chat.hpp"
+#include "model/deberta_tokenizer.hpp"
 #include "model/embedder.hpp"
 #include "model/onnx_runtime.hpp"
+#include "model/wordpiece.hpp"
+#include "vector/index.hpp"
 
 namespace memoir::ctl {
 namespace {
@@ -26,10 +30,13 @@ bool serves(const Context& context, const std::string& kind) {
 void need_files(const std::string& folder, std::initializer_list<const char*> files,
                 const std::string& setting) {
     for (const char* file : files) {
+        const auto path = folder + "/" + file;
         std::error_code ignored;
-        if (!std::filesystem::is_regular_file(std::filesystem::path(folder) / file, ignored))
+        if (!std::filesystem::is_regular_file(path, ignored))
             throw StartError("there is no " + std::string(file) + " in " + folder,
                              "install memoird-local-models, or set " + setting);
+        if (::access(path.c_str(), R_OK) != 0)
+            throw StartError(path + " cannot be read by this user", "chmod a+r " + path);
     }
 }
 
@@ -71,6 +78,78 @@ bool has_graph_module(const graph::Value& value, std::int64_t& version) {
     return false;
 }
 
+}  // namespace
+
+void look_at_models(Context& context, Findings& findings) {
+    const auto& config = context.config();
+    const bool local = config.embedding.provider == "onnx";
+    const bool nli = config.classifier && config.classifier->provider == "onnx";
+    if (local || nli)
+        findings.push_back(examined("ONNX Runtime", [&](Finding& finding) {
+            const auto runtime = model::OnnxRuntime::open(config.onnx);
+            finding.detail = "version " + runtime->version() + ", " + runtime->library();
+        }));
+    const bool runs = !(local || nli) || went_well(findings);
+    bool complete = true;
+    if (local) {
+        findings.push_back(examined("embedding model", [&](Finding& finding) {
+            need_files(config.embedding.model_dir, {"model.onnx", "tokenizer.json"}, "embedding.model_dir");
+            finding.detail = config.embedding.model_dir;
+        }));
+        complete = went_well(findings);
+        if (complete)
+            findings.push_back(examined("tokenizer", [&](Finding& finding) {
+                model::WordPiece::load(config.embedding.model_dir + "/tokenizer.json");
+                finding.detail = "reads";
+            }));
+        complete = complete && went_well(findings);
+    }
+    if (runs && complete)
+        findings.push_back(examined("embedding", [&](Finding& finding) {
+            auto& embedder = context.embedder();
+            if (auto* endpoint = embedder.endpoint()) need(*endpoint);
+            const std::string word = "memoird";
+            embedder.embed(std::span(&word, 1), {});
+            finding.detail = config.embedding.provider + " " + config.embedding.model + " gives vectors of " +
+                             std::to_string(config.embedding.dimension) + " dimensions";
+        }));
+    if (nli)
+        findings.push_back(examined("classifier model", [&](Finding& finding) {
+            need_files(config.classifier->model_dir, {"model.onnx", "spm.model"}, "classifier.model_dir");
+            const model::DebertaTokenizer tokenizer(config.classifier->model_dir + "/spm.model");
+            finding.detail = config.classifier->model_dir;
+        }));
+    if (serves(context, "extract"))
+        findings.push_back(chat(context, "extraction", config.extraction, "extract"));
+    if (serves(context, "relational_extract") && config.graph)
+        findings.push_back(chat(context, "relational", config.relational, "relational_extract"));
+}
+
+void look_at_vectors(Context& context, Findings& findings) {
+    const auto& options = context.config().vector;
+    const bool qdrant = options.backend == "qdrant";
+    vector::Index::Seen seen;
+    findings.push_back(examined("vector index", [&](Finding& finding) {
+        seen = context.index().look({});
+        finding.detail = qdrant ? "collection " + options.collection + " at " + shown_url(options.url)
+                                : "the table memoird_vectors";
+        if (!seen.there) finding.detail += ": not there yet, memoird creates it at its start";
+    }));
+    if (!qdrant || !went_well(findings) || !seen.there) return;
+    findings.push_back(examined("vector index: payload indexes", [&](Finding& finding) {
+        finding.detail = "all there";
+        std::string missing;
+        for (const auto& key : seen.missing_indexes) missing += (missing.empty() ? "" : ", ") + key;
+        if (!missing.empty())
+            doubt(finding, "missing: " + missing + "; searches scan",
+                  "memoird creates them at its start; start it, or look at its key's rights");
+    }));
+    if (!seen.missing_indexes.empty()) return;  // a write would create them
+    findings.push_back(examined("vector index: takes writes", [&](Finding&) {
+        need(*context.index().endpoint());  // deletes a point that cannot exist
+    }));
+}
+
 void look_at_graph(Context& context, Findings& findings) {
     if (!context.config().graph) {
         findings.push_back({"graph", Verdict::good, "not configured", ""});
@@ -99,49 +178,6 @@ void look_at_graph(Context& context, Findings& findings) {
         client.command(std::vector<std::string>{"GRAPH.QUERY", scratch, "CREATE (:Check)"}, {});
         client.command(std::vector<std::string>{"GRAPH.DELETE", scratch}, {});
     }));
-}
-
-}  // namespace
-
-void look_at_models(Context& context, Findings& findings) {
-    const auto& config = context.config();
-    const bool local =
-        config.embedding.provider == "onnx" || (config.classifier && config.classifier->provider == "onnx");
-    if (local)
-        findings.push_back(examined("ONNX Runtime", [&](Finding& finding) {
-            finding.detail = "version " + model::OnnxRuntime::open(config.onnx)->version();
-        }));
-    if (config.embedding.provider == "onnx")
-        findings.push_back(examined("embedding model", [&](Finding& finding) {
-            need_files(config.embedding.model_dir, {"model.onnx", "tokenizer.json"}, "embedding.model_dir");
-            finding.detail = config.embedding.model_dir;
-        }));
-    else
-        findings.push_back(examined("embedding", [&](Finding& finding) {
-            finding.detail = config.embedding.provider + " " + config.embedding.model;
-            if (auto* endpoint = context.embedder().endpoint()) need(*endpoint);
-        }));
-    if (config.classifier && config.classifier->provider == "onnx")
-        findings.push_back(examined("classifier model", [&](Finding& finding) {
-            need_files(config.classifier->model_dir, {"model.onnx", "spm.model"}, "classifier.model_dir");
-            finding.detail = config.classifier->model_dir;
-        }));
-    if (serves(context, "extract"))
-        findings.push_back(chat(context, "extraction", config.extraction, "extract"));
-    if (serves(context, "relational_extract") && config.graph)
-        findings.push_back(chat(context, "relational", config.relational, "relational_extract"));
-}
-
-void look_at_stores(Context& context, Findings& findings) {
-    findings.push_back(examined("vector index", [&](Finding& finding) {
-        for (const auto& backend : look_at_backends(context)) {
-            if (backend.role != "vector") continue;
-            finding.verdict = backend.usable ? Verdict::good : Verdict::unavailable;
-            finding.detail = backend.what + (backend.detail.empty() ? "" : ": " + backend.detail);
-            finding.hint = backend.hint;
-        }
-    }));
-    look_at_graph(context, findings);
 }
 
 }  // namespace memoir::ctl

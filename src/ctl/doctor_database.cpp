@@ -1,42 +1,142 @@
+// The server: can it be reached, may this role use it, do its limits leave room. And the schema.
+
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 
+#include "base/failure.hpp"
+#include "config/duration.hpp"
 #include "ctl/doctor.hpp"
-#include "queue/hosts.hpp"
+#include "pg/listener.hpp"
 #include "schema/schema.hpp"
+#include "schema/server.hpp"
 
 namespace memoir::ctl {
 namespace {
 
 using Verdict = Finding::Verdict;
+using config::format_duration;
+using schema::Server;
 
 // The oldest that the library's schema and ours are tested with is 15; what they use came with 13.
 constexpr int oldest_server = 130'000;
 // Due times are the server's; logs and people read the host's.
 constexpr double much_skew = 5;
+// What our transactions set for themselves; a statement outside one has the role's.
+constexpr Milliseconds shortest_lock_timeout{500};
+// Keeper, listener and the listener's self-test, beside the pool.
+constexpr int beside_pool = 3;
 
-std::int64_t milliseconds_of(pg::Connection& connection, const char* setting) {
-    return connection
-        .exec("select setting::bigint from pg_settings where name = $1",
-              pg::Params().add(std::string(setting)))
-        .integer(0, 0);
+Finding writable(const Server& server) {
+    return examined("database takes writes", [&](Finding&) {
+        if (server.standby)
+            throw StartError("it is a standby",
+                             "name the primary in database.url, or add target_session_attrs=read-write");
+        if (server.read_only)
+            throw StartError("the transactions of role " + server.role + " begin read only",
+                             "alter role " + server.role + " reset default_transaction_read_only");
+    });
 }
 
-void warn(Finding& finding, std::string detail, std::string hint) {
-    finding.verdict = Verdict::doubtful;
-    finding.detail = std::move(detail);
-    finding.hint = std::move(hint);
+Finding clock(const Server& server) {
+    return examined("clock", [&](Finding& finding) {
+        const auto ours = std::chrono::system_clock::now().time_since_epoch();
+        const double skew = std::chrono::duration<double>(ours - server.clock).count();
+        finding.detail = "this host and the database agree";
+        if (std::abs(skew) > much_skew)
+            doubt(finding,
+                  "this host is " + std::to_string(static_cast<long>(std::abs(skew))) + " s " +
+                      (skew > 0 ? "ahead of" : "behind") + " the database",
+                  "let both follow NTP: times in logs do not match those in the queue");
+    });
 }
 
-// A limit of the role or the database that ends statements sooner than we do.
-Finding server_limit(Context& context, const char* setting) {
+// A limit of the role or the database that ends what we do sooner than we do.
+Finding server_limit(const char* setting, Milliseconds limit, Milliseconds needed, const char* ours) {
     return examined(setting, [&](Finding& finding) {
-        const auto limit = milliseconds_of(context.database(), setting);
-        const auto ours = context.config().database.statement_timeout.count();
-        finding.detail = limit == 0 ? "off" : std::to_string(limit) + " ms";
-        if (limit != 0 && limit < ours)
-            warn(finding, finding.detail + ", below database.statement_timeout",
-                 "alter role ... set " + std::string(setting) + " = 0, or lower database.statement_timeout");
+        finding.detail = limit.count() == 0 ? "off" : format_duration(limit);
+        if (limit.count() != 0 && limit < needed)
+            doubt(finding, finding.detail + ", below " + ours,
+                  "alter role ... set " + std::string(setting) + " = 0");
+    });
+}
+
+Finding connections(const Server& server, const config::Config& config) {
+    return examined("connections", [&](Finding& finding) {
+        const auto ours = config.database.pool + beside_pool;
+        auto free = server.max_connections - server.reserved - server.used;
+        std::string whose = " of " + std::to_string(free) + " that others leave free";
+        if (server.role_connections && *server.role_connections < free) {
+            free = *server.role_connections;
+            whose = " of " + std::to_string(free) + " that role " + server.role + " may have";
+        }
+        finding.detail = std::to_string(ours) + whose;
+        if (ours > free)
+            doubt(finding, finding.detail,
+                  "lower database.pool, or raise max_connections or the role's connection limit");
+    });
+}
+
+Finding durability(const Server& server) {
+    return examined("database durability", [&](Finding& finding) {
+        finding.detail = "what is committed survives a crash of the server";
+        if (!server.fsync || !server.full_page_writes)
+            doubt(finding,
+                  std::string(server.fsync ? "full_page_writes" : "fsync") +
+                      " is off: a crash of the server loses what was committed",
+                  std::string("set ") + (server.fsync ? "full_page_writes" : "fsync") +
+                      " = on in postgresql.conf");
+    });
+}
+
+Finding pooler(Context& context) {
+    return examined("connection pooler", [&](Finding& finding) {
+        finding.detail = "none between";
+        if (context.database().reaches_server()) return;
+        finding.detail = "there is one; memoird needs nothing of a session";
+        const auto& config = context.config();
+        if (config.worker.listen && config.database.listen_url.empty())
+            doubt(finding, "there is one, and LISTEN does not pass one in transaction mode",
+                  "set database.listen_url to a direct connection, or worker.listen = false");
+    });
+}
+
+// A notification to ourselves, as the daemon's listener proves itself.
+Finding notifications(Context& context) {
+    return examined("notifications", [&](Finding& finding) {
+        const auto& config = context.config();
+        if (!config.worker.listen) {
+            finding.detail = "worker.listen is off: memoird polls";
+            return;
+        }
+        auto options = context.connect_options();
+        if (!config.database.listen_url.empty()) options.conninfo = config.database.listen_url.reveal();
+        std::mutex mutex;
+        std::condition_variable told;
+        std::optional<pg::Listener::State> state;
+        std::optional<pg::Error> why;
+        pg::Listener::Callbacks callbacks;
+        callbacks.on_state = [&](pg::Listener::State now, const std::optional<pg::Error>& error) {
+            const std::lock_guard lock(mutex);
+            if (state) return;
+            state = now;
+            why = error;
+            told.notify_one();
+        };
+        {
+            // Nobody else listens here: the daemons' own channel is left alone.
+            const pg::Listener listener(
+                options, "memoird_doctor", callbacks,
+                {.self_test = std::chrono::minutes(5), .answer = std::chrono::seconds(2)});
+            std::unique_lock lock(mutex);
+            told.wait_for(lock, std::chrono::seconds(15), [&] { return state.has_value(); });
+        }
+        const char* hint = "set database.listen_url to a direct connection; until then memoird polls";
+        if (why) return doubt(finding, why->what(), hint);
+        if (state != pg::Listener::State::working)
+            return doubt(finding, "what is notified does not arrive: a pooler is between", hint);
+        finding.detail = "they arrive";
     });
 }
 
@@ -51,50 +151,67 @@ Finding addition(const char* check, bool present, bool needed, const char* witho
 
 }  // namespace
 
-void look_at_database(Context& context, Findings& findings) {
+bool look_at_database(Context& context, Findings& findings) {
+    Server server;
     findings.push_back(examined("database", [&](Finding& finding) {
         const int version = context.database().server_version();
-        finding.detail =
+        const auto shown =
             "PostgreSQL " + std::to_string(version / 10'000) + "." + std::to_string(version % 10'000);
-        if (version >= oldest_server) return;
-        finding.verdict = Verdict::wrong;
-        finding.hint = "PostgreSQL 13 or later is needed";
+        if (version < oldest_server) throw StartError(shown, "PostgreSQL 13 or later is needed");
+        server = schema::ask_server(context.database());
+        finding.detail = shown + ", as " + server.role;
     }));
-    if (findings.back().verdict != Verdict::good) return;
-    findings.push_back(examined("database takes writes", [&](Finding& finding) {
-        if (!context.database().exec("select pg_is_in_recovery()").boolean(0, 0)) return;
-        finding.verdict = Verdict::wrong;
-        finding.detail = "it is a standby";
-        finding.hint = "name the primary in database.url, or add target_session_attrs=read-write";
+    if (!went_well(findings)) return false;
+    const auto& database = context.config().database;
+    findings.push_back(writable(server));
+    findings.push_back(pooler(context));
+    findings.push_back(clock(server));
+    findings.push_back(server_limit("statement_timeout", server.statement_timeout, database.statement_timeout,
+                                    "database.statement_timeout"));
+    findings.push_back(server_limit("idle_in_transaction_session_timeout", server.idle_in_transaction_timeout,
+                                    database.statement_timeout, "database.statement_timeout"));
+    findings.push_back(server_limit("lock_timeout", server.lock_timeout, shortest_lock_timeout,
+                                    "the 500ms of memoird's own transactions"));
+    findings.push_back(connections(server, context.config()));
+    findings.push_back(durability(server));
+    findings.push_back(notifications(context));
+    findings.push_back(examined("autovacuum", [&](Finding& finding) {
+        finding.detail = "it cleans up behind the queue";
+        if (!server.autovacuum || schema::queue_not_vacuumed(context.database(), context.schema()))
+            doubt(finding,
+                  "it is off" + std::string(server.autovacuum ? " for memory_jobs" : "") +
+                      ": every claim reads past the rows of jobs long done",
+                  server.autovacuum ? "alter table memory_jobs reset (autovacuum_enabled)"
+                                    : "set autovacuum = on in postgresql.conf");
     }));
-    findings.push_back(examined("clock", [&](Finding& finding) {
-        const auto theirs = context.database()
-                                .exec("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
-                                .integer(0, 0);
-        const auto ours = std::chrono::duration_cast<std::chrono::milliseconds>(
-                              std::chrono::system_clock::now().time_since_epoch())
-                              .count();
-        const double skew = static_cast<double>(ours - theirs) / 1'000;
-        finding.detail = "this host and the database agree";
-        if (std::abs(skew) > much_skew)
-            warn(finding,
-                 "this host is " + std::to_string(static_cast<long>(skew)) + " s ahead of the database",
-                 "let both follow NTP: times in logs do not match those in the queue");
+    findings.push_back(examined("open transactions", [&](Finding& finding) {
+        // No transaction of ours lasts so long.
+        const auto limit = context.config().worker.job_timeout;
+        const auto open = schema::open_transactions(context.database(), limit);
+        finding.detail = "none is older than worker.job_timeout";
+        if (open.empty()) return;
+        const auto& oldest = open.front();
+        doubt(finding,
+              (oldest.pid ? "process " + std::to_string(oldest.pid) + " (" + oldest.application + ")"
+                          : oldest.application) +
+                  " of role " + oldest.role + " keeps one open since " + std::to_string(oldest.seconds) +
+                  " s: vacuum cannot clean up behind the queue",
+              "end it: select pg_terminate_backend(pid), or rollback prepared");
     }));
-    for (const char* setting : {"statement_timeout", "idle_in_transaction_session_timeout"})
-        findings.push_back(server_limit(context, setting));
-    findings.push_back(examined("connections", [&](Finding& finding) {
-        const auto most = milliseconds_of(context.database(), "max_connections");
-        // The pool, and those of keeper, listener and its self-test.
-        const auto ours = context.config().database.pool + 3;
-        finding.detail = std::to_string(ours) + " of " + std::to_string(most);
-        if (ours > most) warn(finding, finding.detail, "lower database.pool, or raise max_connections");
+    return true;
+}
+
+bool look_at_schema(Context& context, Findings& findings) {
+    findings.push_back(examined("schema", [&](Finding& finding) {
+        schema::check_columns(context.database(), context.schema());
+        finding.detail = context.schema() + " is as the contract says";
     }));
-    findings.push_back(examined("schema and grants", [&](Finding& finding) {
+    if (!went_well(findings)) return false;
+    findings.push_back(examined("grants", [&](Finding& finding) {
         schema::check(context.database(), context.schema());
-        finding.detail = context.schema() + " is as the contract says, and this role may use it";
+        finding.detail = "this role may do what a daemon does";
     }));
-    if (findings.back().verdict == Verdict::wrong) return;
+    const bool usable = went_well(findings);
     const auto& has = context.additions();
     findings.push_back(
         addition("index (kind, created_at, id)", has.pending_index, false, "claims scan the queue"));
@@ -109,6 +226,7 @@ void look_at_database(Context& context, Findings& findings) {
     findings.push_back(addition("table memoird_vectors", has.vectors,
                                 context.config().vector.backend == "postgres",
                                 "vector.backend = \"postgres\" needs it"));
+    return usable;
 }
 
 }  // namespace memoir::ctl

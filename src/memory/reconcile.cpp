@@ -20,6 +20,14 @@ std::vector<std::string> without_vector(pg::Connection& connection, const std::s
     return pids;
 }
 
+std::int64_t failed_vectors(pg::Connection& connection, const std::string& schema, std::int64_t limit) {
+    return connection
+        .exec("select count(*) from (select from " + pg::qualified(schema, "memories") +
+                  " where qdrant_status = 'failed' and retirement_reason is null limit $1::bigint) m",
+              pg::Params().add(limit))
+        .integer(0, 0);
+}
+
 std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
                                         std::span<const std::string> pids) {
     const auto result = connection.exec("select p from unnest($1::text[]) p where not exists (select from " +

@@ -19,6 +19,9 @@ namespace memoir::memory {
 std::vector<std::string> without_vector(pg::Connection& connection, const std::string& schema, bool failed,
                                         const std::string& after, int limit);
 
+// Those whose embedding failed for good, at most `limit`.
+std::int64_t failed_vectors(pg::Connection& connection, const std::string& schema, std::int64_t limit);
+
 // Which of these have no memory, or a retired one: their points are to go.
 std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
                                         std::span<const std::string> pids);

@@ -124,10 +124,16 @@ const char* Connection::prepared(const char* sql, const std::stop_token& stop) {
 }
 
 // A pooler makes up the process number of its clients' connections; a server tells its own.
-bool Connection::reaches_server_directly(const std::stop_token& stop) {
+bool Connection::reaches_server(const std::stop_token& stop) {
     static const Params none;
     const auto pid = run({View{"select pg_backend_pid()", &none}}, false, stop).front().integer(0, 0);
-    if (pid != PQbackendPID(handle_.get())) return false;
+    return pid == PQbackendPID(handle_.get());
+}
+
+// Whether statements can be kept prepared; makes the session ready for it.
+bool Connection::reaches_server_directly(const std::stop_token& stop) {
+    static const Params none;
+    if (!reaches_server(stop)) return false;
     // A plan that is kept was made for the table as it was. Of an empty one the server would scan all of it,
     // and go on so when it is large; with an index there is never a reason to. The price that the planner
     // puts on a forbidden scan must not start its compiler.

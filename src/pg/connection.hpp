@@ -82,6 +82,8 @@ class Connection {
     bool reusable();
     // Why it is broken; empty while it is not.
     const std::optional<Error>& loss() const { return loss_; }
+    // False: a pooler stands between.
+    bool reaches_server(const std::stop_token& stop = {});
 
   private:
     friend class Transaction;

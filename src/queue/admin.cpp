@@ -251,6 +251,24 @@ std::vector<Held> holders(pg::Connection& connection, const std::string& schema)
     return list;
 }
 
+std::int64_t overdue_claims(pg::Connection& connection, const std::string& schema,
+                            std::chrono::milliseconds lease, std::chrono::milliseconds foreign_lease) {
+    const auto before = [](const char* parameter) {
+        return std::string("claimed_at < clock_timestamp() - ") + parameter +
+               "::bigint * interval '1 millisecond'";
+    };
+    return connection
+        .exec("select count(*) from (select from " + pg::qualified(schema, "memory_jobs") +
+                  " where state = 'claimed' and case when claimed_by = 'parked' then " +
+                  before("($1 + 60000)") + " when claimed_by like 'memoird/%' then " + before("$1") +
+                  " else " + before("$2") + " end limit $3::bigint) j",
+              pg::Params()
+                  .add(static_cast<std::int64_t>(2 * lease.count()))
+                  .add(static_cast<std::int64_t>(2 * foreign_lease.count()))
+                  .add(depth_cap))
+        .integer(0, 0);
+}
+
 std::int64_t count_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter) {
     return connection
         .exec("select count(*) from " + pg::qualified(schema, "memory_jobs") + " j where " +

@@ -3,6 +3,7 @@
 // server's clock, in seconds. Thread safety: functions; one connection at a time. Errors: pg::Error.
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -73,6 +74,11 @@ struct Held {
     double longest = 0;  // since the last renewal of the row that waits longest
 };
 std::vector<Held> holders(pg::Connection& connection, const std::string& schema);
+
+// Claims whose lease ended so long ago that somebody should have taken them back: two leases, and as long for
+// a parked row after it was due. At most depth_cap.
+std::int64_t overdue_claims(pg::Connection& connection, const std::string& schema,
+                            std::chrono::milliseconds lease, std::chrono::milliseconds foreign_lease);
 
 // Exact; state none: pending (as the library's count).
 std::int64_t count_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter);

@@ -74,6 +74,10 @@ void require_columns(const Inventory& found, const std::string& schema) {
                          "run the migrations of the library (polypixel-memoir-core 0.4.0) on this schema");
 }
 
+void check_columns(pg::Connection& connection, const std::string& schema) {
+    require_columns(take_inventory(connection, schema), schema);
+}
+
 Additions check(pg::Connection& connection, const std::string& schema) {
     const auto found = take_inventory(connection, schema);
     require_columns(found, schema);

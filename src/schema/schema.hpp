@@ -25,6 +25,9 @@ struct Additions {
 // that is missing (a read-only role included), pg::Error when the database is away.
 Additions check(pg::Connection& connection, const std::string& schema);
 
+// The first half of it alone: schema, tables, columns.
+void check_columns(pg::Connection& connection, const std::string& schema);
+
 // What each missing addition would gain, one line each, for the log and for `schema check`.
 std::vector<std::string> advice(const Additions& additions);
 

@@ -61,6 +61,15 @@ class Index {
     // All pids with points, page by page: for reconcile. Calls `page` until all are told.
     virtual void each_pid(const std::function<void(std::span<const std::string>)>& page,
                           std::stop_token stop) = 0;
+    // What is there, without changing anything. Throws as prepare() does.
+    struct Seen {
+        bool there = true;                         // false: prepare() will create it
+        std::vector<std::string> missing_indexes;  // payload indexes that prepare() will create
+    };
+    virtual Seen look(std::stop_token stop) {
+        prepare(std::move(stop));  // which creates nothing where nothing else is said
+        return {};
+    }
     // Null for the postgres backend.
     virtual endpoint::Endpoint* endpoint() { return nullptr; }
 };

@@ -147,6 +147,23 @@ void QdrantIndex::prepare(std::stop_token stop) {
     }
 }
 
+Index::Seen QdrantIndex::look(std::stop_token stop) {
+    Seen seen;
+    try {
+        const auto info = exchange("GET", "", {}, "reading the collection", stop);
+        qdrant::check_collection(info, options_.collection, dimension_);
+        const auto indexed = info.value("payload_schema", json::object());
+        for (const auto& index : qdrant::payload_indexes())
+            if (!indexed.contains(index.key)) seen.missing_indexes.emplace_back(index.key);
+    } catch (const qdrant::Misfit& misfit) {
+        throw StartError(misfit.reason(), misfit.hint);
+    } catch (const qdrant::Refusal& refusal) {
+        if (!refusal.no_collection()) throw;
+        seen.there = false;
+    }
+    return seen;
+}
+
 void QdrantIndex::repaired(Nature nature, std::stop_token stop, const std::function<void()>& work) {
     if (!prepared_ && nature == Nature::write) ensure(stop);
     try {

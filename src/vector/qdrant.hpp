@@ -38,6 +38,7 @@ class QdrantIndex : public Index {
     std::vector<Hit> search(const Query& query, std::stop_token stop) override;
     void each_pid(const std::function<void(std::span<const std::string>)>& page,
                   std::stop_token stop) override;
+    Seen look(std::stop_token stop) override;
     endpoint::Endpoint* endpoint() override { return &endpoint_; }
 
   private:

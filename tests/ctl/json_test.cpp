@@ -156,6 +156,11 @@ TEST_CASE("every command tells of a bad configuration as JSON, with each problem
     for (const auto& command : ctl::commands()) {
         CAPTURE(command.name);
         const auto finished = ctl.run_example(command);
+        if (command.despite_problems) {  // doctor: its answer is what it found
+            CHECK(finished.code == 78);
+            CHECK(document(finished)["checks"].size() > 2);
+            continue;
+        }
         check_error(finished, 78);
         CHECK(document(finished)["problems"].size() == 2);
     }
