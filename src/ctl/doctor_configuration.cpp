@@ -89,7 +89,8 @@ Finding embedding_threads(const config::Config& config) {
         finding.detail = std::to_string(config.embedding.threads > 0 ? config.embedding.threads : usable) +
                          " for " + std::to_string(usable) + " usable processors";
         if (config.embedding.provider == "onnx" && config.embedding.threads > usable)
-            doubt(finding, finding.detail, "lower embedding.threads, or set it to 0: more only wait for each other");
+            doubt(finding, finding.detail,
+                  "lower embedding.threads, or set it to 0: more only wait for each other");
     });
 }
 
@@ -104,8 +105,7 @@ std::int64_t descriptors_needed(const config::Config& config) {
 void look_at_unit(const UnitFile& unit, const config::Config& config, Findings& findings) {
     findings.push_back(examined("systemd unit: enabled", [&](Finding& finding) {
         finding.detail = "it starts with the machine";
-        if (!unit.enabled())
-            doubt(finding, "it does not start with the machine", "systemctl enable memoird");
+        if (!unit.enabled()) doubt(finding, "it does not start with the machine", "systemctl enable memoird");
     }));
     findings.push_back(examined("systemd unit: stop time", [&](Finding& finding) {
         const auto limit = unit.duration("TimeoutStopSec", std::chrono::seconds(90));
@@ -145,7 +145,8 @@ Finding descriptors(const std::optional<UnitFile>& unit, const config::Config& c
 
 void look_at_configuration(Context& context, Findings& findings) {
     for (const auto& problem : context.loaded().problems)
-        findings.push_back({"configuration", Verdict::wrong, problem.where + ": " + problem.text, problem.hint});
+        findings.push_back(
+            {"configuration", Verdict::wrong, problem.where + ": " + problem.text, problem.hint});
     if (findings.empty()) findings.push_back({"configuration", Verdict::good, "reads without a problem", ""});
     for (const auto& warning : context.loaded().warnings)
         findings.push_back(

@@ -34,7 +34,8 @@ Finding failed_jobs(const std::vector<queue::Depth>& depths) {
         finding.detail = std::to_string(all);
         if (!piles.empty())
             doubt(finding, listed(piles),
-                  "memoirctl jobs list shows the reasons; when the cause is mended: memoirctl jobs retry --all");
+                  "memoirctl jobs list shows the reasons; when the cause is mended: memoirctl jobs retry "
+                  "--all");
     });
 }
 
@@ -48,7 +49,8 @@ Finding served(const std::vector<queue::Depth>& depths, const std::vector<queue:
             });
             if (waits && !has_host) orphans.push_back(depth.kind);
         }
-        finding.detail = std::to_string(living.size()) + (living.size() == 1 ? " host is" : " hosts are") + " alive";
+        finding.detail =
+            std::to_string(living.size()) + (living.size() == 1 ? " host is" : " hosts are") + " alive";
         if (!orphans.empty())
             doubt(finding, finding.detail + ", and none serves what waits: " + listed(orphans),
                   "start a memoird whose lanes and sections serve them (memoirctl jobs why ID says more)");
@@ -85,25 +87,30 @@ void look_at_queue(Context& context, Findings& findings) {
     const auto depths = queue::read_depths(database.exec(statement.sql, statement.params));
     findings.push_back(failed_jobs(depths));
     findings.push_back(examined("claims", [&](Finding& finding) {
-        const auto overdue =
-            queue::overdue_claims(database, context.schema(), config.worker.lease, config.worker.foreign_lease);
+        const auto overdue = queue::overdue_claims(database, context.schema(), config.worker.lease,
+                                                   config.worker.foreign_lease);
         finding.detail = "none is long past its lease";
         if (overdue > 0)
-            doubt(finding, count(overdue, overdue == queue::depth_cap) + " are long past their lease, and nobody takes them back",
+            doubt(finding,
+                  count(overdue, overdue == queue::depth_cap) +
+                      " are long past their lease, and nobody takes them back",
                   "start a memoird; with one running, look for its errors and at the clocks");
     }));
     findings.push_back(examined("pauses", [&](Finding& finding) {
         finding.detail = "none";
         for (const auto& pause : read_pauses(context))
-            doubt(finding, (pause.kind == queue::every_kind ? "every kind" : pause.kind) + " is paused since " +
-                               pause.paused_at + " by " + pause.paused_by,
+            doubt(finding,
+                  (pause.kind == queue::every_kind ? "every kind" : pause.kind) + " is paused since " +
+                      pause.paused_at + " by " + pause.paused_by,
                   "memoirctl resume ends it");
     }));
     findings.push_back(examined("memories without a vector", [&](Finding& finding) {
         const auto failed = memory::failed_vectors(database, context.schema(), queue::depth_cap);
         finding.detail = "none whose embedding has failed";
         if (failed > 0)
-            doubt(finding, count(failed, failed == queue::depth_cap) + " whose embedding has failed: no search finds them",
+            doubt(finding,
+                  count(failed, failed == queue::depth_cap) +
+                      " whose embedding has failed: no search finds them",
                   "when the cause is mended: memoirctl reconcile --failed");
     }));
     const auto hosts = read_hosts(context);

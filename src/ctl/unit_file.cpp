@@ -14,8 +14,9 @@ namespace fs = std::filesystem;
 
 // What an operator wrote comes before what a package brought.
 std::vector<std::string> folders() {
-    std::vector<std::string> all{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
-                                 "/lib/systemd/system", "/usr/lib/systemd/system"};
+    std::vector<std::string> all{"/etc/systemd/system", "/run/systemd/system",
+                                 "/usr/local/lib/systemd/system", "/lib/systemd/system",
+                                 "/usr/lib/systemd/system"};
     const char* set = std::getenv("SYSTEMD_UNIT_PATH");
     if (!set || !*set) return all;
     std::vector<std::string> own;
@@ -55,10 +56,11 @@ std::optional<double> unit_in_milliseconds(std::string_view unit) {
         std::string_view name;
         double milliseconds;
     };
-    constexpr Unit units[]{{"", 1e3},      {"s", 1e3},      {"sec", 1e3},    {"second", 1e3}, {"seconds", 1e3},
-                           {"ms", 1},      {"msec", 1},     {"us", 1e-3},    {"usec", 1e-3},  {"m", 6e4},
-                           {"min", 6e4},   {"minute", 6e4}, {"minutes", 6e4}, {"h", 3.6e6},   {"hr", 3.6e6},
-                           {"hour", 3.6e6}, {"hours", 3.6e6}, {"d", 8.64e7}, {"day", 8.64e7}, {"days", 8.64e7}};
+    constexpr Unit units[]{{"", 1e3},        {"s", 1e3},    {"sec", 1e3},    {"second", 1e3},
+                           {"seconds", 1e3}, {"ms", 1},     {"msec", 1},     {"us", 1e-3},
+                           {"usec", 1e-3},   {"m", 6e4},    {"min", 6e4},    {"minute", 6e4},
+                           {"minutes", 6e4}, {"h", 3.6e6},  {"hr", 3.6e6},   {"hour", 3.6e6},
+                           {"hours", 3.6e6}, {"d", 8.64e7}, {"day", 8.64e7}, {"days", 8.64e7}};
     for (const auto& [name, milliseconds] : units)
         if (name == unit) return milliseconds;
     return std::nullopt;
@@ -73,7 +75,8 @@ std::optional<std::chrono::milliseconds> parse_time_span(std::string_view text) 
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
         if (text.empty()) break;
         double number = 0;
-        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+        const auto parsed =
+            std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
         if (parsed.ec != std::errc()) return std::nullopt;
         text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
@@ -90,8 +93,8 @@ std::optional<std::chrono::milliseconds> parse_time_span(std::string_view text) 
 
 std::optional<UnitFile> UnitFile::find(const std::string& name) {
     const auto all = folders();
-    const auto folder =
-        std::find_if(all.begin(), all.end(), [&](const std::string& each) { return exists(each + "/" + name); });
+    const auto folder = std::find_if(all.begin(), all.end(),
+                                     [&](const std::string& each) { return exists(each + "/" + name); });
     if (folder == all.end()) return std::nullopt;
     UnitFile unit;
     unit.path_ = *folder + "/" + name;

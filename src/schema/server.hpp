@@ -1,6 +1,7 @@
 #pragma once
-// What the server says about itself, for those who look for what is wrong with it. No privilege is needed; what
-// is hidden from the role is not told. Thread safety: functions; one connection at a time. Errors: pg::Error.
+// What the server says about itself, for those who look for what is wrong with it. No privilege is needed;
+// what is hidden from the role is not told. Thread safety: functions; one connection at a time. Errors:
+// pg::Error.
 
 #include <chrono>
 #include <cstdint>
@@ -15,9 +16,9 @@ namespace memoir::schema {
 
 struct Server {
     std::string role;
-    bool standby = false, read_only = false;       // read_only: this role's transactions begin so
-    std::chrono::milliseconds clock{0};            // since the epoch
-    Milliseconds statement_timeout{0};             // 0: none; here and below, for this role
+    bool standby = false, read_only = false;  // read_only: this role's transactions begin so
+    std::chrono::milliseconds clock{0};       // since the epoch
+    Milliseconds statement_timeout{0};        // 0: none; here and below, for this role
     Milliseconds idle_in_transaction_timeout{0};
     Milliseconds lock_timeout{0};
     std::int64_t max_connections = 0, reserved = 0;

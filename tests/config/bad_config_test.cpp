@@ -290,6 +290,14 @@ TEST_CASE("a missing file is a problem where it was asked for, and empty where i
     CHECK_THAT(required.problems[0].to_string(),
                Catch::Contains("does not exist") && Catch::Contains("HINT: "));
     CHECK(folder.load_file("/nowhere/memoird.toml", false).problems.empty());
+    CHECK(folder.load_file("/dev/null").problems.empty());
+    // It may be there for the service alone: a person who looks goes on with what else there is.
+    const auto unreadable = folder.load_file(folder.path("."), false);
+    CHECK(unreadable.problems.empty());
+    REQUIRE(unreadable.warnings.size() == 1);
+    CHECK(unreadable.warnings[0].where == folder.path("."));
+    CHECK_THAT(unreadable.warnings[0].to_string(),
+               Catch::Contains("cannot be read") && Catch::Contains("--config"));
     const auto directory = folder.load_file(folder.path("."));
     REQUIRE(directory.problems.size() == 1);
     CHECK_THAT(directory.problems[0].text, Catch::Contains("cannot be read"));

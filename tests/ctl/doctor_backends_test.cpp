@@ -125,8 +125,12 @@ TEST_CASE("doctor creates no collection, and status neither") {
     const auto seen = doctor.look("vector index");
     CHECK(seen.verdict() == "ok");
     CHECK(has(seen.detail(), "not there yet"));
-    std::vector<std::string> status{memoirctl_PROGRAM, "--set", "database.url=" + doctor.url, "--set",
-                                    "database.schema=" + doctor.schema.name(), "status"};
+    std::vector<std::string> status{memoirctl_PROGRAM,
+                                    "--set",
+                                    "database.url=" + doctor.url,
+                                    "--set",
+                                    "database.schema=" + doctor.schema.name(),
+                                    "status"};
     for (const auto& setting : doctor.settings) status.insert(status.end(), {"--set", setting});
     CHECK(test::run({status, doctor.environment, {}}).code == 0);
     CHECK(doctor.qdrant.requests("PUT ") == 0);

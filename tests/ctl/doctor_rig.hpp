@@ -18,12 +18,11 @@ struct Doctor {
     std::string url = Cluster::shared().url();
     std::string folder = temporary_directory("doc");  // of the unit, and whatever a test puts there
     std::vector<std::string> settings{"vector.backend=postgres", "embedding.provider=ollama",
-                                      "embedding.model=double", "embedding.dimension=4", "worker.host=here",
-                                      "embedding.url=" + embedder.url()};
-    std::map<std::string, std::string> environment{{"SYSTEMD_UNIT_PATH", folder},  {"http_proxy", ""},
-                                                   {"https_proxy", ""},            {"all_proxy", ""},
-                                                   {"HTTPS_PROXY", ""},            {"ALL_PROXY", ""},
-                                                   {"NO_PROXY", ""},               {"no_proxy", ""}};
+                                      "embedding.model=double",  "embedding.dimension=4",
+                                      "worker.host=here",        "embedding.url=" + embedder.url()};
+    std::map<std::string, std::string> environment{
+        {"SYSTEMD_UNIT_PATH", folder}, {"http_proxy", ""}, {"https_proxy", ""}, {"all_proxy", ""},
+        {"HTTPS_PROXY", ""},           {"ALL_PROXY", ""},  {"NO_PROXY", ""},    {"no_proxy", ""}};
     std::vector<std::string> before;  // what runs memoirctl: a shell that sets limits
 
     Doctor() {

@@ -1,10 +1,9 @@
 // Each check of memoirctl doctor, broken on purpose: the real program and PostgreSQL. What the backends are
 // asked stands in doctor_backends_test.cpp.
-#include "ctl/doctor_rig.hpp"
-
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "ctl/doctor_rig.hpp"
 #include "support/falkordb.hpp"
 #include "support/pgbouncer.hpp"
 #include "support/qdrant_double.hpp"

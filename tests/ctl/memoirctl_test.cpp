@@ -108,6 +108,31 @@ TEST_CASE("a command line that cannot be understood ends with 64 and a HINT") {
     CHECK(has(finished.errors, "HINT: "));
 }
 
+TEST_CASE("without a configuration, or with one that this user may not read, flags and defaults hold") {
+    Ctl ctl;
+    CHECK(ctl.run({"--config", "/dev/null", "jobs", "count"}).code == 0);
+    CHECK(ctl.run({"--config", "/nowhere.toml", "jobs", "count"}).code == 78);
+    // The service's own file, as somebody else sees it: a namespace of ours has another /etc/memoird.
+    const std::string script =
+        "mount -t tmpfs none /etc && mkdir /etc/memoird && "
+        "touch /etc/memoird/memoird.toml && chmod 0700 /etc/memoird && "
+        "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    const auto possible =
+        test::run({{"/usr/bin/unshare", "-m", "/bin/sh", "-c", script, "sh", "/bin/true"}, {}, {}});
+    if (possible.code != 0) {
+        WARN("no mount namespace here: a file that may not be read is not tried");
+        return;
+    }
+    const auto finished =
+        test::run({{"/usr/bin/unshare", "-m", "/bin/sh", "-c", script, "sh", memoirctl_PROGRAM, "--set",
+                    "database.url=host=127.0.0.1 port=1 dbname=memoir", "status"},
+                   {},
+                   {}});
+    CHECK(finished.code == 69);  // the database is away: it got as far as that
+    CHECK(has(finished.errors, "/etc/memoird/memoird.toml: the configuration file cannot be read"));
+    CHECK(has(finished.errors, "HINT: name a file of your own with --config"));
+}
+
 TEST_CASE("shared options may stand before and after the command") {
     Ctl ctl;
     CHECK(ctl.run({"--json", "jobs", "count"}).output == ctl.run({"jobs", "count", "--json"}).output);
