@@ -9,11 +9,13 @@
 #include "app/advice.hpp"
 #include "base/pause.hpp"
 #include "base/random_id.hpp"
+#include "config/duration.hpp"
 #include "endpoint/endpoint.hpp"
 #include "endpoint/trouble.hpp"
 #include "pg/listener.hpp"
 #include "queue/hosts.hpp"
 #include "queue/probe.hpp"
+#include "schema/server.hpp"
 #include "service/signals.hpp"
 #include "work/keeper.hpp"
 #include "work/retry.hpp"
@@ -203,6 +205,12 @@ schema::Additions Daemon::examine() {
     for (const auto& line : schema::advice(additions))
         log_.info("memoir.schema.advice", line, {{"hint", std::string("memoirctl schema apply")}});
     warn_of_staged_in_vain(*connection, config_, log_);
+    // It would end what we still wait for, and look like a database that fails.
+    const auto limit = schema::ask_server(*connection).statement_timeout;
+    if (limit.count() != 0 && limit < config_.database.statement_timeout)
+        warn_about("the database ends this role's statements after " + config::format_duration(limit) +
+                       ", sooner than database.statement_timeout",
+                   "alter role ... set statement_timeout = 0, or lower database.statement_timeout");
     return additions;
 }
 

@@ -26,6 +26,7 @@ std::int64_t enqueue_missing(Context& context, bool failed, bool dry_run) {
         if (dry_run) continue;
         pg::Transaction transaction(context.database(), pg::Transaction::Durability::on);
         memory::reindex(transaction, context.schema(), pids);
+        memory::forget_failed_embeds(transaction, context.schema(), pids);
         transaction.commit();
     }
 }
@@ -103,7 +104,7 @@ Command reconcile_command() {
              {"dry-run", "", "only count"}},
             run,
             "With no option, or with --failed, enqueues an embed job for each active memory that has no "
-            "vector. What is enqueued is done by the hosts, as any job."};
+            "vector, in place of the one that failed. What is enqueued is done by the hosts, as any job."};
 }
 
 }  // namespace memoir::ctl

@@ -28,6 +28,15 @@ std::int64_t failed_vectors(pg::Connection& connection, const std::string& schem
         .integer(0, 0);
 }
 
+std::int64_t forget_failed_embeds(pg::Transaction& transaction, const std::string& schema,
+                                  std::span<const std::string> pids) {
+    return transaction
+        .exec("delete from " + pg::qualified(schema, "memory_jobs") +
+                  " where source_pid = any($1::text[]) and kind = 'embed' and state = 'failed'",
+              pg::Params().array(pids))
+        .affected();
+}
+
 std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
                                         std::span<const std::string> pids) {
     const auto result = connection.exec("select p from unnest($1::text[]) p where not exists (select from " +

@@ -22,6 +22,10 @@ std::vector<std::string> without_vector(pg::Connection& connection, const std::s
 // Those whose embedding failed for good, at most `limit`.
 std::int64_t failed_vectors(pg::Connection& connection, const std::string& schema, std::int64_t limit);
 
+// Deletes the failed embed jobs of these memories: new ones do what they were for. Returns how many.
+std::int64_t forget_failed_embeds(pg::Transaction& transaction, const std::string& schema,
+                                  std::span<const std::string> pids);
+
 // Which of these have no memory, or a retired one: their points are to go.
 std::vector<std::string> without_memory(pg::Connection& connection, const std::string& schema,
                                         std::span<const std::string> pids);

@@ -109,6 +109,20 @@ TEST_CASE("reconcile enqueues what has no vector and no job, once") {
                             pg::Params().add(lost)) == 1);
 }
 
+TEST_CASE("reconcile --failed leaves no failed job beside the new one, and other kinds' alone") {
+    Ctl ctl;
+    const auto pid = ctl.schema.memory("a");
+    ctl.schema.job(pid, "embed");
+    ctl.schema.job(pid, "extract");
+    ctl.schema.sql("update $schema.memory_jobs set state = 'failed'");
+    ctl.schema.sql("update $schema.memories set qdrant_status = 'failed'");
+    CHECK(ctl.answer({"reconcile", "--failed", "--dry-run"})["embed_jobs"] == 1);
+    CHECK(ctl.schema.number("select count(*) from $schema.memory_jobs where state = 'failed'") == 2);
+    CHECK(ctl.answer({"reconcile", "--failed"})["embed_jobs"] == 1);
+    CHECK(ctl.schema.value("select string_agg(kind || ' ' || state, ', ' order by kind) from "
+                           "$schema.memory_jobs") == "embed pending, extract failed");
+}
+
 TEST_CASE("reconcile removes vectors whose memory is retired, and a dry run only counts them") {
     Ctl ctl;
     const auto kept = ctl.schema.memory("a"), retired = ctl.schema.memory("b");

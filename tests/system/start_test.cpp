@@ -112,6 +112,19 @@ TEST_CASE("a role with the grants that are printed is enough") {
     CHECK(schema.number("select count(*) from $schema.memories where qdrant_status = 'indexed'") == 20);
 }
 
+TEST_CASE("a role whose statements the database ends sooner than memoird is a warning at the start") {
+    TestSchema schema;
+    const EmbeddingDouble embedder;
+    const DaemonRole role(schema);
+    schema.sql("alter role " + role.name() + " set statement_timeout = '7s'");
+    Memoird memoird(schema, embedder, {.url = role.url()});
+    REQUIRE(memoird.ready());
+    const auto advice = events(memoird, "memoir.worker.advice");
+    REQUIRE(advice.size() == 1);
+    CHECK(text_of(advice.front(), "message").find("after 7s") != std::string::npos);
+    CHECK(text_of(advice.front(), "hint").find("alter role") != std::string::npos);
+}
+
 TEST_CASE("a role that may only read stops the start and is named") {
     TestSchema schema;
     EmbeddingDouble embedder;
