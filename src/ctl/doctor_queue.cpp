@@ -72,9 +72,11 @@ Finding breakers(const std::vector<queue::Host>& living) {
     return examined("fleet: backends", [&](Finding& finding) {
         finding.detail = "no host reports one that is away";
         for (const auto& host : living)
-            for (const auto& endpoint : troubled_endpoints(host))
-                doubt(finding, "at " + host.host + ":" + std::to_string(host.pid) + " " + endpoint,
+            for (const auto& endpoint : troubled_endpoints(host)) {
+                if (endpoint.code != "breaker") continue;  // a provider's rate limit is no trouble
+                doubt(finding, "at " + host.host + ":" + std::to_string(host.pid) + " " + endpoint.text,
                       "look from that host: memoirctl doctor there");
+            }
     });
 }
 
