@@ -85,7 +85,8 @@ Finding breakers(const std::vector<queue::Host>& living) {
 void look_at_queue(Context& context, Findings& findings) {
     auto& database = context.database();
     const auto& config = context.config();
-    const auto statement = queue::depth_statement(context.schema());
+    const auto& has = context.additions();
+    const auto statement = queue::depth_statement(context.schema(), has.pending_index && has.failed_index);
     const auto depths = queue::read_depths(database.exec(statement.sql, statement.params));
     findings.push_back(failed_jobs(depths));
     findings.push_back(examined("claims", [&](Finding& finding) {
