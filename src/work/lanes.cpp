@@ -54,10 +54,12 @@ std::optional<Task> Lanes::next(const std::string& name, const std::stop_token& 
     while (!found && !lane.crowded() && !stop.stop_requested()) {
         const auto soonest =
             std::ranges::min_element(held_back_, {}, [](const auto& kind) { return kind.second; });
-        if (soonest == held_back_.end())
+        if (soonest == held_back_.end()) {
             lane.waiting.wait(lock, stop, looks);
-        else
-            lane.waiting.wait_until(lock, stop, soonest->second, looks);
+        } else {
+            const auto until = soonest->second;  // a copy: the entry may be gone while this waits
+            lane.waiting.wait_until(lock, stop, until, looks);
+        }
         std::erase_if(held_back_, [now = Steady::now()](const auto& kind) { return kind.second <= now; });
     }
     if (found && !stop.stop_requested()) return Task{std::move(*found), plan_};

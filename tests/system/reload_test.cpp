@@ -327,23 +327,22 @@ TEST_CASE_METHOD(Fixture, "HUP before the database is there is applied once it i
 
 TEST_CASE_METHOD(Fixture, "20 HUPs under load, and every job is done exactly once") {
     EmbeddingDouble other;
-    fill(schema, 12'000);
+    fill(schema, 4'000);
     Memoird memoird(schema, embedder, {.settings = quick(embed_lane(4, 8))});
     REQUIRE(memoird.ready());
     std::mt19937 random(11);
     const auto up_to = [&](int most) { return std::uniform_int_distribution(1, most)(random); };
-    int under_load = 0;
     for (int time = 0; time < 20; ++time) {
+        // However fast or slow the machine is, there is work at each of them.
+        if (jobs() < 3'000) fill(schema, 3'000, "n" + std::to_string(time) + "-");
         const auto indexed = schema.number("select count(*) from $schema.effects");
         auto changes = embed_lane(up_to(8), up_to(32));
         changes["embedding.url"] = "\"" + (up_to(2) == 1 ? embedder : other).url() + "\"";
         changes["worker.retry_base"] = "\"" + std::to_string(100 + time) + "ms\"";
         apply(memoird, changes);
-        under_load += jobs() > 0;
         CHECK(eventually(
             [&] { return schema.number("select count(*) from $schema.effects") > indexed || jobs() == 0; }));
     }
-    CHECK(under_load >= 15);
     CHECK(eventually([&] { return jobs() == 0; }, std::chrono::minutes(3)));
     CHECK_EXACTLY_ONCE(schema);
     CHECK(other.texts() > 100);

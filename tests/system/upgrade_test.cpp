@@ -55,7 +55,8 @@ Memoird::Options old_one(std::map<std::string, std::string> settings) {
 
 }  // namespace
 
-TEST_CASE_METHOD(Fixture, "what an older version holds is left to it while it renews, and taken over when it dies") {
+TEST_CASE_METHOD(Fixture,
+                 "what an older version holds is left to it while it renews, and taken over when it dies") {
     fill(schema, 3, "old");
     fill(schema, 20, "m");
     claim("old", old_holder, "0 s");
@@ -85,7 +86,8 @@ TEST_CASE_METHOD(Fixture, "what an older version holds is left to it while it re
     CHECK(memoird.stop() == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "what an older version parked or suspected comes back, in whatever words it said why") {
+TEST_CASE_METHOD(Fixture,
+                 "what an older version parked or suspected comes back, in whatever words it said why") {
     fill(schema, 2, "due");
     fill(schema, 2, "later");
     fill(schema, 2, "suspect");
@@ -93,14 +95,16 @@ TEST_CASE_METHOD(Fixture, "what an older version parked or suspected comes back,
     claim("due", "parked", "-59 s", "embedding is away");
     claim("later", "parked", "1 hour", "the reply was cut");
     schema.sql(
-        "update $schema.memory_jobs set attempts = 1, failure_reason = 'holder died: ' || $1 where source_pid "
+        "update $schema.memory_jobs set attempts = 1, failure_reason = 'holder died: ' || $1 where "
+        "source_pid "
         "like 'suspect%'",
         pg::Params().add(old_holder));
     const auto attempts_before = attempts();
     Memoird memoird(schema, embedder, {.settings = quick(embed_lane(2, 8))});
     CHECK(eventually([&] { return jobs() == 2; }));
-    CHECK(schema.number("select count(*) from $schema.memory_jobs where source_pid like 'later%' and claimed_by "
-                        "= 'parked' and failure_reason = 'the reply was cut'") == 2);
+    CHECK(schema.number(
+              "select count(*) from $schema.memory_jobs where source_pid like 'later%' and claimed_by "
+              "= 'parked' and failure_reason = 'the reply was cut'") == 2);
     CHECK(effects() == 4);
     CHECK(attempts() == attempts_before);
     CHECK(memoird.stop() == 0);
@@ -115,8 +119,7 @@ TEST_CASE_METHOD(Fixture, "a fleet is upgraded one by one under load", "[.][upgr
     for (auto& each : old) REQUIRE(each->ready());
     for (auto& each : old) {
         const auto before = effects();
-        next.push_back(
-            std::make_unique<Memoird>(schema, embedder, Memoird::Options{.settings = settings}));
+        next.push_back(std::make_unique<Memoird>(schema, embedder, Memoird::Options{.settings = settings}));
         REQUIRE(next.back()->ready());
         CHECK(eventually([&] { return effects() > before + 200 || jobs() == 0; }));
         CHECK(jobs() > 0);

@@ -110,6 +110,7 @@ TEST_CASE(
     bench.start([&](Claims claims, auto&, std::stop_token) { return bench.done(claims); });
     CHECK(eventually([&] { return bench.state(waiting) == "gone"; }));
     CHECK(bench.state(retry) == "claimed/parked/0/the reply was cut");
+    bench.stop();  // before the endpoint goes
 }
 
 TEST_CASE("of a batch the failed ones fail and the others are done") {
@@ -387,6 +388,7 @@ TEST_CASE("waiting for a provider's limits does not count against a job's deadli
     CHECK(eventually([&] { return bench.state(id) == "gone"; }));
     CHECK(bench.effects_of(id) == 1);
     CHECK(bench.stage->runs == 1);
+    bench.stop();  // before the endpoint goes
 }
 
 namespace {
