@@ -115,7 +115,7 @@ Snapshot Endpoint::snapshot() const {
     shown.failures = self.failures;
     shown.canaries = self.canaries;
     shown.waiting = self.turns.size();
-    shown.max_concurrent = self.options.max_concurrent;
+    shown.max_concurrent = self.limiter.most();
     if (self.breaker.is_open()) shown.open_for = whole(now - self.breaker.opened_at());
     shown.held_for = whole(self.limiter.held_until(now) - now);
     shown.charged_jobs = self.charged_jobs;

@@ -64,7 +64,7 @@ struct Snapshot {
     int in_flight = 0;           // and permits reserved
     std::uint64_t calls = 0, failures = 0, canaries = 0;
     int waiting = 0;                 // calls that wait for a permit or their time
-    int max_concurrent = 0;          // 0: no limit
+    int max_concurrent = 0;          // now: fewer than configured after time-outs; 0: no limit
     Milliseconds open_for{0};        // since it opened; 0 unless open or probing
     Milliseconds held_for{0};        // until the provider's rate limits have room; 0: they have
     std::uint64_t charged_jobs = 0;  // ambiguous failures that were the job's own

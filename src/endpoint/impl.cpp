@@ -140,6 +140,7 @@ void Endpoint::Impl::succeeded(const Call& call) {
         last_success[static_cast<int>(call.nature)] = ++moment;
         breaker.succeeded(now);
         history.add(whole(now - call.began));
+        limiter.served();
         call_ended(now - call.began, std::nullopt, news);
         limiter.give_back();
         permit_is_free(news);
@@ -154,6 +155,7 @@ Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const s
     {
         std::unique_lock lock(mutex);
         const auto took = clock.now() - call.began;
+        if (silent) limiter.timed_out(call.start);
         // The permit is held until the verdict: a hung server does not get the next call meanwhile.
         if (failure.type() == FailureType::ambiguous)
             result = judged(lock, call, failure, silent, stop, news);

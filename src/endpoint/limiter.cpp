@@ -11,6 +11,9 @@ using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 
 constexpr auto longest_hold = 1h;
+// How many times as many as run at once have to succeed before one more may: each try that is too many costs
+// a job an attempt.
+constexpr int patience = 16;
 // Limits are by the minute where nothing tells the rate (a full bucket names no time).
 constexpr Seconds usual_period = 60s;
 
@@ -55,6 +58,20 @@ std::uint64_t Limiter::spend() {
 void Limiter::refund() {
     --in_use_;
     for (auto& [name, bucket] : buckets_) bucket.tokens += 1;
+}
+
+void Limiter::timed_out(std::uint64_t start) {
+    if (in_use_ <= 1 || start <= halved_at_) return;
+    ceiling_ = max_concurrent_ > 0 ? max_concurrent_ : std::max(ceiling_, in_use_);
+    allowed_ = std::max(1, (allowed_ > 0 ? std::min(allowed_, in_use_) : in_use_) / 2);
+    halved_at_ = starts_;
+    served_ = 0;
+}
+
+void Limiter::served() {
+    if (allowed_ == 0 || ++served_ < patience * allowed_) return;
+    served_ = 0;
+    if (++allowed_ >= ceiling_) allowed_ = 0;
 }
 
 void Limiter::hold_until(TimePoint now, TimePoint until) {

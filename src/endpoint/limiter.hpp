@@ -31,7 +31,13 @@ class Limiter {
     TimePoint may_start(TimePoint now) const;
     // The same without the permits: until when calls are held back.
     TimePoint held_until(TimePoint now) const;
-    bool has_permit() const { return max_concurrent_ <= 0 || in_use_ < max_concurrent_; }
+    bool has_permit() const { return most() <= 0 || in_use_ < most(); }
+    // How many permits there are now, 0: no limit. A server with a silent queue (Ollama) answers nothing late
+    // but everything: after a time-out beside other calls half as many run at once, and one more each time
+    // that 16 times so many have succeeded, up to the limit.
+    int most() const { return allowed_ > 0 ? allowed_ : max_concurrent_; }
+    void timed_out(std::uint64_t start);  // the call of this start, whose permit is still held
+    void served();                        // a call succeeded
 
     // Takes a permit and a call's worth of every quota; returns the number of this start.
     std::uint64_t take();
@@ -58,7 +64,8 @@ class Limiter {
     Bucket& bucket(std::string_view which);
 
     int max_concurrent_, in_use_ = 0;
-    std::uint64_t starts_ = 0;
+    int allowed_ = 0, ceiling_ = 0, served_ = 0;  // allowed_ 0: as many as max_concurrent_ says
+    std::uint64_t starts_ = 0, halved_at_ = 0;    // what started before has been answered with that halving
     TimePoint hold_{};
     std::vector<std::pair<std::string, Bucket>> buckets_;
 };

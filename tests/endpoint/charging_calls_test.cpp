@@ -136,6 +136,21 @@ TEST_CASE("a time-out is judged by what comes after it: a server that hung had s
     CHECK(rig.probes() == 1);
 }
 
+TEST_CASE("calls that time out together leave half as many at once") {
+    constexpr int callers = 4;
+    Rig rig([](const HttpRequest& request) { return is_probe(request) ? HttpReply{} : broken(Fault::hang); },
+            callers);
+    rig.timeout = 300ms;
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < callers; ++i) threads.emplace_back([&] { rig.failure("/work"); });
+    }
+    CHECK(rig.endpoint.snapshot().max_concurrent == callers / 2);
+    rig.server.handle([](const HttpRequest&) { return HttpReply{}; });
+    for (int i = 0; i < 16 * (2 + 3); ++i) rig.call("/good");
+    CHECK(rig.endpoint.snapshot().max_concurrent == callers);
+}
+
 TEST_CASE("a success before the call began, or of another nature, is no evidence") {
     std::latch reads_done(1);
     Rig rig([&](const HttpRequest& request) {

@@ -39,6 +39,45 @@ TEST_CASE("0 permits means no limit") {
     CHECK(limiter.may_start(clock.now()) <= clock.now());
 }
 
+TEST_CASE("after a time-out beside others half as many calls run at once, and slowly as many as before") {
+    Limiter limiter(8);
+    std::vector<std::uint64_t> starts;
+    for (int i = 0; i < 8; ++i) starts.push_back(limiter.take());
+    limiter.timed_out(starts[0]);
+    CHECK(limiter.most() == 4);
+    // What was under way then is no further news.
+    for (const auto start : starts) limiter.timed_out(start);
+    CHECK(limiter.most() == 4);
+    CHECK_FALSE(limiter.has_permit());
+    for (int i = 0; i < 5; ++i) limiter.give_back();
+    CHECK(limiter.has_permit());
+    const auto again = limiter.take();
+    CHECK_FALSE(limiter.has_permit());
+    limiter.timed_out(again);
+    CHECK(limiter.most() == 2);
+    // 16 × 2 successes for the third, 16 × 3 for the fourth and so on.
+    for (int i = 0; i < 16 * (2 + 3 + 4 + 5 + 6); ++i) limiter.served();
+    CHECK(limiter.most() == 7);
+    for (int i = 0; i < 16 * 7; ++i) limiter.served();
+    CHECK(limiter.most() == 8);
+}
+
+TEST_CASE("a call that times out alone is slow by itself") {
+    Limiter limiter(8);
+    limiter.timed_out(limiter.take());
+    CHECK(limiter.most() == 8);
+}
+
+TEST_CASE("without a limit a time-out sets one until as many run as before") {
+    Limiter limiter(0);
+    for (int i = 0; i < 3; ++i) limiter.take();
+    limiter.timed_out(limiter.take());
+    CHECK(limiter.most() == 2);
+    for (int i = 0; i < 16 * (2 + 3); ++i) limiter.served();
+    CHECK(limiter.most() == 0);
+    CHECK(limiter.has_permit());
+}
+
 TEST_CASE("a hold is obeyed, the later one wins, none is longer than an hour") {
     test::FakeClock clock;
     Limiter limiter(0);

@@ -8,7 +8,6 @@
 using namespace memoir;
 using memoir::test::eventually;
 using memoir::test::Gate;
-using memoir::test::HttpReply;
 using memoir::test::json;
 using memoir::test::Rig;
 

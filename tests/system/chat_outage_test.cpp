@@ -166,3 +166,25 @@ TEST_CASE_METHOD(
     CHECK(left("extract") == 200);
     CHECK(shop.calls().size() <= 2);
 }
+
+TEST_CASE_METHOD(
+    ChatFixture,
+    "a server that answers one call after the other, each late, is asked less at once; no job fails") {
+    constexpr auto each = 60ms;  // 8 at once take 480 ms, the time-out is 400 ms
+    std::mutex mutex;
+    Moment free{};
+    chat.says([&](const std::string&, const HttpRequest&) {
+        auto reply = chat.facts({});
+        std::lock_guard lock(mutex);
+        const auto now = std::chrono::steady_clock::now();
+        free = std::max(free, now) + each;
+        reply.delay = std::chrono::ceil<std::chrono::milliseconds>(free - now);
+        return reply;
+    });
+    wait_for("extract", 150);
+    Memoird memoird(schema, embedder, options({{"extraction.timeout", "\"400ms\""}}));
+    REQUIRE(eventually([&] { return left("extract") == 0; }, 1min));
+    CHECK(memoird.stop() == 0);
+    CHECK(attempts() < 50);  // what the first halvings met; without them jobs fail in the end
+    std::cout << attempts() << " attempts counted, " << chat.arrivals().size() << " calls for 150 jobs\n";
+}
