@@ -125,8 +125,10 @@ void Daemon::tell_exit() {
 
 void Daemon::body() {
     try {
+        // What this machine lacks ends the start before anything waits for another.
+        const auto backends = build();
         schema::Additions additions;
-        if (with_database([&] { additions = examine(); })) start(additions);
+        if (with_database([&] { additions = examine(); })) start(backends, additions);
         if (!engine_ && stopping()) notifier_.stopping("stopping during the start", drain_slack);
         if (engine_) {
             if (options_.until_idle) {
@@ -214,8 +216,8 @@ schema::Additions Daemon::examine() {
     return additions;
 }
 
-void Daemon::start(const schema::Additions& additions) {
-    has_hosts_ = additions.hosts;
+// Reads models and prompts, and connects to nothing.
+std::shared_ptr<Backends> Daemon::build() {
     pool_ = std::make_unique<pg::Pool>(
         connect_options("memoird"), config_.database.pool,
         pg::Pool::Observer{[this](const pg::Error& error) {
@@ -223,9 +225,14 @@ void Daemon::start(const schema::Additions& additions) {
                                           {{"error", std::string(error.what())}});
                            },
                            [this] { log_.info("memoir.database.up", "the database answers"); }});
-    ground_ = std::make_unique<Ground>(*pool_, log_, config_.database.schema, additions.replies);
+    ground_ = std::make_unique<Ground>(*pool_, log_, config_.database.schema);
     ground_->calls = observation_.calls();
-    const auto backends = std::make_shared<Backends>(config_, *ground_);
+    return std::make_shared<Backends>(config_, *ground_);
+}
+
+void Daemon::start(const std::shared_ptr<Backends>& backends, const schema::Additions& additions) {
+    has_hosts_ = additions.hosts;
+    ground_->replies.found(additions.replies);
     for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
     notifier_.status("trying the backends");
     if (!with_database([&] { backends->prepare(stop_.get_token()); }) || stopping()) return;

@@ -49,8 +49,9 @@ class Daemon {
   private:
     void body();
     bool with_database(const std::function<void()>& attempt_at);
+    std::shared_ptr<Backends> build();
     schema::Additions examine();
-    void start(const schema::Additions& additions);
+    void start(const std::shared_ptr<Backends>& backends, const schema::Additions& additions);
     void listen();
     int work_until_idle();
     void drain();

@@ -27,8 +27,8 @@ namespace memoir::app {
 
 // What all configurations of a process stand on; outlives them.
 struct Ground {
-    Ground(pg::Pool& connections, telemetry::Log& events, const std::string& schema, bool journal)
-        : pool(connections), log(events), replies(connections, schema, journal) {}
+    Ground(pg::Pool& connections, telemetry::Log& events, const std::string& schema)
+        : pool(connections), log(events), replies(connections, schema) {}
 
     pg::Pool& pool;
     telemetry::Log& log;

@@ -18,9 +18,9 @@ namespace memoir::memory {
 
 class Replies {
   public:
-    // `present`: the table is there (schema::Additions::replies).
-    Replies(pg::Pool& pool, std::string schema, bool present)
-        : pool_(pool), schema_(std::move(schema)), present_(present) {}
+    Replies(pg::Pool& pool, std::string schema) : pool_(pool), schema_(std::move(schema)) {}
+    // Whether the table is there (schema::Additions::replies); told before anything else is asked for.
+    void found(bool present) { present_ = present; }
 
     struct Key {
         std::string source_pid, kind, request_hash;
@@ -49,7 +49,7 @@ class Replies {
 
     pg::Pool& pool_;
     const std::string schema_;
-    const bool present_;
+    bool present_ = false;
     std::mutex mutex_;
     std::map<Key, std::string> unwritten_;
 };

@@ -20,7 +20,7 @@ struct Fixture {
     TestSchema schema;
     RecordingLog log;
     pg::Pool pool{schema.options(), 2};
-    app::Ground ground{pool, log, schema.name(), true};
+    app::Ground ground{pool, log, schema.name()};
     config::Config config;
 
     Fixture() {

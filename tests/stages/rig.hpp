@@ -153,7 +153,8 @@ struct Rig {
         auto pool_options = schema.options();
         pool_options.statement_timeout = Milliseconds(5'000);
         pool = std::make_unique<pg::Pool>(pool_options, 8);
-        replies = std::make_unique<memory::Replies>(*pool, schema.name(), journal);
+        replies = std::make_unique<memory::Replies>(*pool, schema.name());
+        replies->found(journal);
         model::ChatOptions chat_options;
         chat_options.url = server.url();
         chat_options.model = model;

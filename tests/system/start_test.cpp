@@ -165,6 +165,12 @@ TEST_CASE("model files that are not there stop the start with a HINT, where a la
     check_refused(memoird, "/nonexistent/model", "");
     CHECK_FALSE(text_of(events(memoird, "memoir.worker.aborted").front(), "hint").empty());
 
+    // What this machine lacks is not kept from an operator whose database is away as well.
+    Memoird waiting(schema, embedder,
+                    {.settings = onnx + std::map<std::string, std::string>{
+                                            {"database.url", "\"postgresql://127.0.0.1:1/none\""}}});
+    check_refused(waiting, "/nonexistent/model", "");
+
     Memoird without(
         schema, embedder,
         {.settings = onnx + std::map<std::string, std::string>{{"lanes.graph.kinds", "[\"synthesize\"]"}}});
