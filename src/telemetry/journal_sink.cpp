@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "telemetry/catalog.hpp"
+#include "telemetry/escape.hpp"
 #include "telemetry/format.hpp"
 
 namespace memoir::telemetry {
@@ -70,12 +71,27 @@ void append(std::string& out, std::string_view name, std::string_view value) {
     out += '\n';
 }
 
+// journalctl shows MESSAGE alone, so it says by itself which job, why, and what to do; all else is in fields.
+std::string journal_message(const Event& event) {
+    std::string out = event.message;
+    for (const Field& field : event.fields) {
+        if (field.key != "kind" && field.key != "job_id" && field.key != "error") continue;
+        out += ' ';
+        out += field.key;
+        out += '=';
+        append_plain_value(out, value_text(field));
+    }
+    for (const Field& field : event.fields)
+        if (field.key == "hint") out += "\nHINT: " + value_text(field);
+    return out;
+}
+
 }  // namespace
 
 std::string journal_entry(const Stamped& stamped, std::string_view identifier) {
     const Event& event = stamped.event;
     std::string out;
-    append(out, "MESSAGE", event.message);
+    append(out, "MESSAGE", journal_message(event));
     append(out, "PRIORITY", std::string_view(std::array{priority(event.level)}.data(), 1));
     if (const CatalogEntry* entry = find_event(event.name)) append(out, "MESSAGE_ID", entry->id);
     append(out, "SYSLOG_IDENTIFIER", identifier);

@@ -104,7 +104,7 @@ TEST_CASE("an entry has the fields that operators filter on") {
                                                 {"duration_ms", 12.5},
                                                 {"final", true}}}},
                                              "memoird"));
-    CHECK(fields == Fields{{"MESSAGE", "job failed"},
+    CHECK(fields == Fields{{"MESSAGE", "job failed job_id=42 kind=embed"},
                            {"PRIORITY", "4"},
                            {"MESSAGE_ID", std::string(find_event("memoir.worker.job_failed")->id)},
                            {"SYSLOG_IDENTIFIER", "memoird"},
@@ -114,6 +114,19 @@ TEST_CASE("an entry has the fields that operators filter on") {
                            {"MEMOIR_SOURCE_PID", "V1StGXR8_Z5jdHi6B-myT"},
                            {"MEMOIR_DURATION_MS", "12.5"},
                            {"MEMOIR_FINAL", "true"}});
+}
+
+TEST_CASE("the message alone says which job, why, and what to do") {
+    auto fields =
+        decode(journal_entry({{},
+                              {Level::error,
+                               "memoir.worker.aborted",
+                               "model.onnx cannot be read",
+                               {{"error", "no such file"}, {"hint", "install memoird-local-models"}}}},
+                             "memoird"));
+    CHECK(fields["MESSAGE"] ==
+          "model.onnx cannot be read error=\"no such file\"\nHINT: install memoird-local-models");
+    CHECK(fields["MEMOIR_HINT"] == "install memoird-local-models");
 }
 
 TEST_CASE("levels become syslog's priorities") {
@@ -130,7 +143,7 @@ TEST_CASE("no value can bring a field of its own") {
     const std::string value = "x\nPRIORITY=0\nMESSAGE_ID=0";
     auto fields = decode(
         journal_entry({{}, {Level::info, "memoir.worker.status", value, {{"kind", value}}}}, "memoird"));
-    CHECK(fields["MESSAGE"] == value);
+    CHECK(fields["MESSAGE"].starts_with(value));
     CHECK(fields["MEMOIR_KIND"] == value);
     CHECK(fields["PRIORITY"] == "6");
 }
