@@ -70,9 +70,14 @@ Outcome read_credential(const Sources& sources, const Match& match, const std::s
                                                 : std::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') directory = sources.credentials_directory.c_str();
     if (*directory == '\0') {
+        // systemd gives the folder only to a unit that loads something; memoirctl run by a person has none
+        // either.
         return Complaint{
-            match.path() + " needs systemd, which did not start this process",
-            "set CREDENTIALS_DIRECTORY to a folder with the credential, or use " + match.base() + "_file"};
+            match.path() + " names the credential " + name + ", and none is handed to this process",
+            "add LoadCredential=" + name +
+                ":/path to the unit (systemctl edit memoird) and restart it; "
+                "outside of a unit set CREDENTIALS_DIRECTORY to a folder with it, or use " +
+                match.base() + "_file"};
     }
     const std::string what = "the credential that " + match.path() + " names";
     std::string content;
