@@ -47,10 +47,14 @@ Html& Html::element(std::string_view tag, std::string_view css, std::string_view
 }
 
 std::string grouped(std::int64_t number) {
-    std::string digits = std::to_string(number);
+    const std::string digits = std::to_string(number);
     const std::size_t sign = number < 0 ? 1 : 0;
-    for (std::size_t at = digits.size(); at > sign + 3;) digits.insert(at -= 3, ",");
-    return digits;
+    std::string out;
+    for (std::size_t at = 0; at < digits.size(); ++at) {
+        if (at > sign && (digits.size() - at) % 3 == 0) out += ',';
+        out += digits[at];
+    }
+    return out;
 }
 
 std::string words(Milliseconds duration) {
