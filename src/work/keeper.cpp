@@ -18,6 +18,9 @@ constexpr Milliseconds first_reconnect{100};
 constexpr Milliseconds due_slack{5};
 // Of lost fan-ins in one heartbeat: it has its lease to renew.
 constexpr int most_repairs = 20;
+// How long a stop lets the statement under way be answered. A heartbeat that is cut may be carried out by the
+// server all the same, and write the process into memoird_hosts after the drain took it out.
+constexpr Milliseconds last_word{250};
 }  // namespace
 
 Milliseconds Keeper::interval(Milliseconds lease) {
@@ -31,10 +34,17 @@ Milliseconds Keeper::longest_reconnect(Milliseconds lease) {
 Keeper::Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra)
     : context_(context), database_(std::move(database)), extra_(std::move(extra)) {}
 
-Keeper::~Keeper() = default;
+Keeper::~Keeper() {
+    cut_.request_stop();
+}
 
 void Keeper::start() {
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+        run(stop);
+        std::lock_guard lock(mutex_);
+        ended_ = true;
+        wake_.notify_all();
+    });
 }
 
 void Keeper::nudge() {
@@ -77,7 +87,7 @@ void Keeper::run(const std::stop_token& stop) {
                                        static_cast<double>(every.count()) * (0.9 + 0.1 * random_unit())));
         }
         try {
-            if (connect(stop)) {
+            if (connect()) {
                 if (beating) heartbeat();
                 if (due || beating) unpark(beating ? able_kinds() : std::vector<std::string>());
                 if (beating && !nudged) recover();
@@ -97,12 +107,12 @@ void Keeper::run(const std::stop_token& stop) {
     }
 }
 
-bool Keeper::connect(const std::stop_token& stop) {
+bool Keeper::connect() {
     if (connection_ && !connection_->broken()) return true;
     connection_.reset();
     if (Steady::now() < next_connect_) return false;
-    connection_ = pg::Connection::connect(database_, stop);
-    connection_->stop_with(stop);
+    connection_ = pg::Connection::connect(database_, cut_.get_token());
+    connection_->stop_with(cut_.get_token());
     return true;
 }
 
@@ -253,6 +263,11 @@ void Keeper::repair_fan_in() {
 int Keeper::stop(Milliseconds wait) {
     if (thread_.joinable()) {
         thread_.request_stop();
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait_for(lock, std::min(wait, last_word), [this] { return ended_; });
+        }
+        cut_.request_stop();
         thread_.join();
     }
     const auto end = Steady::now() + wait;

@@ -49,7 +49,7 @@ class Keeper {
 
   private:
     void run(const std::stop_token& stop);
-    bool connect(const std::stop_token& stop);
+    bool connect();
     void heartbeat();
     void hand_back(std::span<const queue::Fence> orphans);
     void unpark(const std::vector<std::string>& able);
@@ -72,8 +72,10 @@ class Keeper {
 
     mutable std::mutex mutex_;
     std::condition_variable_any wake_;
-    bool nudged_ = false;
+    bool nudged_ = false, ended_ = false;
     std::priority_queue<TimePoint, std::vector<TimePoint>, std::greater<>> due_;
+    std::stop_source
+        cut_;  // ends a statement that is under way, where thread_'s own stop lets it be answered
     std::jthread thread_;
 };
 
