@@ -86,11 +86,7 @@ std::string commands(const Program& program) {
     std::vector<std::string> groups;
     for (const auto& word : first_words(program)) {
         const auto second = second_words(program, word);
-        std::string summary;
-        for (const auto& command : program.commands)
-            if (command.name == word) summary = command.summary;
-        for (const auto& [name, command] : second) summary += (summary.empty() ? "" : ", ") + name;
-        text += line("", " -a " + word + " -d " + quoted(summary) + "\n");
+        text += line("", " -a " + word + " -d " + quoted(summary_of(program, word)) + "\n");
         for (const auto& [name, command] : second)
             text += line(word, " -a " + name + " -d " + quoted(command->summary) + "\n");
         if (!second.empty()) groups.push_back(word);

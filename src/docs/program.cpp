@@ -46,6 +46,15 @@ std::vector<SecondWord> second_words(const Program& program, std::string_view fi
     return words;
 }
 
+std::string summary_of(const Program& program, std::string_view first) {
+    std::string summary;
+    for (const auto& command : program.commands)
+        if (command.name == first) summary = command.summary;
+    for (const auto& second : second_words(program, first))
+        summary += (summary.empty() ? "" : ", ") + second.word;
+    return summary;
+}
+
 std::vector<Document> all_documents() {
     std::vector<Document> all{{"man5/memoird.toml.5", config::describe(config::Format::man)},
                               {"man8/memoird.8", memoird_page()},

@@ -48,5 +48,7 @@ struct SecondWord {
 };
 std::vector<SecondWord> second_words(const Program& program,
                                      std::string_view first);  // none: it stands alone
+// What a first word is for: the summary of the command of that name, then its second words.
+std::string summary_of(const Program& program, std::string_view first);
 
 }  // namespace memoir::docs

@@ -58,11 +58,7 @@ std::string command_part(const Program& program) {
         "    if (( CURRENT == 1 )); then\n        choices=(\n";
     for (const auto& word : first_words(program)) {
         const auto second = second_words(program, word);
-        std::string summary;
-        for (const auto& command : program.commands)
-            if (command.name == word) summary = command.summary;
-        for (const auto& [name, command] : second) summary += (summary.empty() ? "" : ", ") + name;
-        text += "            " + described(word, summary) + "\n";
+        text += "            " + described(word, summary_of(program, word)) + "\n";
         if (second.empty()) continue;
         group_names.push_back(word);
         groups += "            (" + word + ") choices=(\n";

@@ -3,11 +3,10 @@
 import os
 import signal
 import socket
-import subprocess
 import unittest
 
 import support
-from support import run, sql, systemctl, unit, wait_until
+from support import run, systemctl, unit, wait_until
 
 DROP_IN = "/run/systemd/system/memoird.service.d"
 
@@ -58,6 +57,11 @@ class Service(unittest.TestCase):
             systemctl("daemon-reload")
         postgres("start")
 
+    def start_with_a_call_in_flight(self):
+        systemctl("start", "memoird")
+        support.remember()
+        wait_until("the model is asked", lambda: self.chat.calls == 1)
+
     def test_01_is_ready_only_when_the_database_is_reached(self):
         postgres("stop")
         systemctl("start", "--no-block", "memoird")
@@ -87,9 +91,7 @@ class Service(unittest.TestCase):
 
     def test_04_finishes_what_runs_when_it_is_stopped(self):
         self.chat.delay = 3.0
-        systemctl("start", "memoird")
-        support.remember()
-        wait_until("the model is asked", lambda: self.chat.calls == 1)
+        self.start_with_a_call_in_flight()
         systemctl("stop", "memoird")
         self.assertEqual(unit("Result"), "success")
         self.assertEqual(support.facts(), 1)
@@ -99,18 +101,14 @@ class Service(unittest.TestCase):
     def test_05_hands_back_what_does_not_end_within_the_drain_timeout(self):
         support.configure(support.WITHOUT_MODEL.replace('"20s"', '"1s"'))
         self.chat.delay = 60.0
-        systemctl("start", "memoird")
-        support.remember()
-        wait_until("the model is asked", lambda: self.chat.calls == 1)
+        self.start_with_a_call_in_flight()
         systemctl("stop", "memoird")
         self.assertEqual(unit("Result"), "success")
         self.assertEqual(support.jobs("state = 'pending' and attempts = 0 and claimed_by is null"), 1)
 
     def test_06_is_restarted_after_kill_9_and_takes_its_work_up_again(self):
         self.chat.delay = 60.0
-        systemctl("start", "memoird")
-        support.remember()
-        wait_until("the model is asked", lambda: self.chat.calls == 1)
+        self.start_with_a_call_in_flight()
         before = main_pid()
         self.chat.delay = 0.0
         os.kill(before, signal.SIGKILL)
@@ -186,7 +184,7 @@ class Service(unittest.TestCase):
         wait_until("the queue is empty", lambda: support.jobs("kind = 'extract'") == 0, 60)
         self.assertEqual((support.facts(), main_pid()), (10, before))
 
-    def test_14_starts_again_by_itself_when_the_machine_is_cut_off_and_booted(self):
+    def test_14_is_enabled_for_the_next_boot(self):
         self.assertEqual(systemctl("is-enabled", "memoird").stdout.strip(), "enabled")
         self.assertIn("multi-user.target", unit("WantedBy"))
 
