@@ -22,9 +22,11 @@ class AnthropicChat : public ChatProvider {
     std::string_view name() const override { return "anthropic"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        json body = common(options_.max_output_tokens, request.user);
-        json rules{{"type", "text"}, {"text", request.stable}, {"cache_control", {{"type", "ephemeral"}}}};
-        body["system"] = json::array({std::move(rules)});
+        json body = common(options_.max_output_tokens, user_part(request, false));
+        json stable{{"type", "text"},
+                    {"text", rules(request, form.json != Json::none)},
+                    {"cache_control", {{"type", "ephemeral"}}}};
+        body["system"] = json::array({std::move(stable)});
         auto schema = json::parse(request.schema, nullptr, false);
         if (form.json == Json::schema)
             body["output_config"] = {{"format", {{"type", "json_schema"}, {"schema", std::move(schema)}}}};
@@ -49,7 +51,7 @@ class AnthropicChat : public ChatProvider {
         const bool other = form.json_proven || !error.code.empty() || is_money(error) || is_too_long(error);
         if (!named && other) return std::nullopt;
         Rephrased next{form, named};
-        next.form.json = form.json == Json::schema ? Json::simpler : Json::none;
+        next.form.json = simpler(form.json);
         next.form.json_proven = false;
         return next;
     }

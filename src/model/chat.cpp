@@ -23,6 +23,17 @@ constexpr std::size_t max_response_bytes = 4 << 20;
 // Every way in which a request can be rephrased, once each, and some doublings of a context.
 constexpr int most_exchanges = 12;
 
+// Every schema of ours is an object's; a model that was told of none may write the list alone.
+bool holds_json(std::string_view reply) {
+    const auto begin = reply.find_first_not_of(" \t\r\n");
+    return reply.find('{') != reply.npos || (begin != reply.npos && reply[begin] == '[');
+}
+
+// Some servers take the parameter that asks for JSON and do nothing with it (Ollama's /v1/messages).
+bool is_ignored(const Form& form, std::string_view reply) {
+    return form.json != Form::Json::none && !form.json_proven && !holds_json(reply);
+}
+
 // The form that the server is known to take. Two calls that learn different things at once may forget one;
 // it is learned again.
 class Remembered {
@@ -37,10 +48,12 @@ class Remembered {
         std::lock_guard lock(mutex_);
         form_ = form;
     }
-    // A reply came: what was only tried so far is known to work.
-    void prove(Form::Json json) {
+    // A reply came: what was only tried so far is known to work. Prose proves nothing (a refusal, a cut one),
+    // but there is nothing left to try after `none`.
+    void prove(const Form& form, std::string_view reply) {
+        if (!holds_json(reply) && form.json != Form::Json::none) return;
         std::lock_guard lock(mutex_);
-        form_.json = json;
+        form_.json = form.json;
         form_.json_proven = true;
     }
 
@@ -100,15 +113,21 @@ class HttpChat : public Chat {
             }
             auto reading = provider_->read(request, form, response, system_clock::now());
             reading.reply.duration = since(begin);
+            const bool answered = response.status == 200;
             for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
                 endpoint_.observe_quota(which, quota);
-            if (response.status == 200) {
-                remembered_.prove(form.json);
-                endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
+            if (answered) endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
+            const bool ignored = answered && !reading.failure && is_ignored(form, reading.reply.text);
+            if (answered && !ignored) remembered_.prove(form, reading.reply.text);
+            report(answered ? Level::info : Level::debug,
+                   reading.failure ? reading.failure->reason()
+                   : ignored       ? "replied without JSON, asked differently"
+                                   : "replied",
+                   response.status, reading.reply, begin);
+            if (ignored && round < most_exchanges) {
+                form.json = simpler(form.json);
+                continue;
             }
-            report(response.status == 200 ? Level::info : Level::debug,
-                   reading.failure ? reading.failure->reason() : "replied", response.status, reading.reply,
-                   begin);
             if (reading.failure) throw *reading.failure;
             return std::move(reading.reply);
         }

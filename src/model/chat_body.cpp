@@ -130,6 +130,16 @@ Failure billing(const http::Response& response) {
     return failure;
 }
 
+std::string rules(const ChatRequest& request, bool schema_is_sent) {
+    if (schema_is_sent) return request.stable;
+    return request.stable + "\n\nThe JSON object fits this JSON Schema:\n" + request.schema;
+}
+
+std::string user_part(const ChatRequest& request, bool parameters_differ) {
+    if (request.attempt <= 1 || parameters_differ) return request.user;
+    return request.user + "\nAttempt " + std::to_string(request.attempt) + '.';
+}
+
 double temperature_for(int attempt) {
     return attempt <= 1 ? 0.0 : 0.3;
 }

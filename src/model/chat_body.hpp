@@ -50,6 +50,13 @@ Failure refused();
 Failure too_long();
 Failure billing(const http::Response& response);
 
+// The stable part, with the schema in it where no parameter of the request carries it.
+std::string rules(const ChatRequest& request, bool schema_is_sent);
+
+// The memory's part. Where no parameter differs between attempts its last line does, or a bad reply may come
+// back from a cache as it was.
+std::string user_part(const ChatRequest& request, bool parameters_differ);
+
 // Temperature for an attempt: 0 first, then some, or the same bad reply comes back.
 double temperature_for(int attempt);
 

@@ -22,7 +22,7 @@ namespace memoir::model {
 struct Form {
     enum class Json { schema, simpler, none };  // simpler: JSON mode, a forced tool (Anthropic)
     Json json = Json::schema;
-    bool json_proven = false;   // a request of this `json` has succeeded: a 400 has another reason
+    bool json_proven = false;   // a request of this `json` brought JSON: a 400, or prose, has another reason
     bool other_limit = false;   // OpenAI: the other one of max_tokens and max_completion_tokens
     bool temperature = true;    // OpenAI: send one
     bool seed = true;           // OpenAI: send one on a later attempt
@@ -30,6 +30,11 @@ struct Form {
     int context_doublings = 0;  // Ollama: of num_ctx; of one call, not remembered
     friend bool operator==(const Form&, const Form&) = default;
 };
+
+// The next simpler way to ask for JSON; `none` stays.
+constexpr Form::Json simpler(Form::Json json) {
+    return json == Form::Json::schema ? Form::Json::simpler : Form::Json::none;
+}
 
 struct Rephrased {
     Form form;

@@ -36,7 +36,9 @@ class OllamaChat : public ChatProvider {
     std::string_view name() const override { return "ollama"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        json body = common(form, {{"role", "system"}, {"content", request.stable}}, request.user);
+        json body =
+            common(form, {{"role", "system"}, {"content", rules(request, form.json == Form::Json::schema)}},
+                   request.user);
         if (form.json == Form::Json::schema) {
             auto schema = json::parse(request.schema, nullptr, false);
             limit_lists(schema, most_items(options_.max_output_tokens));
@@ -68,8 +70,7 @@ class OllamaChat : public ChatProvider {
         }
         // Before 0.5 a format was the word "json" and no schema: ChatRequest.format is told to be a string.
         if (form.json != Form::Json::none && (error.says("chatrequest.format") || error.refuses("format"))) {
-            const bool was_schema = form.json == Form::Json::schema;
-            next.form.json = was_schema ? Form::Json::simpler : Form::Json::none;
+            next.form.json = simpler(form.json);
             next.form.json_proven = false;
             return next;
         }

@@ -27,8 +27,11 @@ class OpenAiChat : public ChatProvider {
     std::string_view name() const override { return "openai"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
+        const bool with_temperature = form.temperature && takes_temperature();
+        const bool with_seed = form.seed && request.attempt > 1;
         json body = common(form, options_.max_output_tokens);
-        body["messages"] = json::array({message("system", request.stable), message("user", request.user)});
+        body["messages"] = json::array({message("system", rules(request, form.json == Json::schema)),
+                                        message("user", user_part(request, with_temperature || with_seed))});
         if (form.json == Json::schema)
             body["response_format"] = {{"type", "json_schema"},
                                        {"json_schema",
@@ -36,8 +39,8 @@ class OpenAiChat : public ChatProvider {
                                          {"strict", true},
                                          {"schema", json::parse(request.schema, nullptr, false)}}}};
         if (form.json == Json::simpler) body["response_format"] = {{"type", "json_object"}};
-        if (form.temperature && takes_temperature()) body["temperature"] = temperature_for(request.attempt);
-        if (form.seed && request.attempt > 1) body["seed"] = request.attempt;
+        if (with_temperature) body["temperature"] = temperature_for(request.attempt);
+        if (with_seed) body["seed"] = request.attempt;
         return to_request(body);
     }
 
@@ -107,8 +110,6 @@ class OpenAiChat : public ChatProvider {
     }
 
   private:
-    static Json simpler(Json form) { return form == Json::schema ? Json::simpler : Json::none; }
-
     static bool is_too_long(const ErrorBody& error) {
         return error.says("maximum context length") || error.says("context length") ||
                error.code == "context_length_exceeded" || error.code == "exceed_context_size_error";

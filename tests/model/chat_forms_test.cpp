@@ -1,6 +1,7 @@
 // The three chat APIs as pure functions: what is sent, and what answers mean.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "model/chat_body.hpp"
 #include "model/chat_provider.hpp"
@@ -100,6 +101,42 @@ json openai_error(const json& error) {
 }
 
 }  // namespace
+
+TEST_CASE("the schema stands in the rules where no parameter carries it") {
+    const auto rules_of = [](const ChatProvider& provider, Form::Json form) {
+        const auto body = body_of(provider.build(request_of(), {form}));
+        return body.contains("system") ? body["system"][0]["text"].get<std::string>()
+                                       : body["messages"][0]["content"].get<std::string>();
+    };
+    const auto with_schema = [&](const ChatProvider& provider, Form::Json form) {
+        const auto rules = rules_of(provider, form);
+        CHECK(rules.starts_with("rules in JSON"));  // first what never changes: providers cache it
+        return rules.find(schema) != rules.npos;
+    };
+    for (const auto make : {make_ollama_chat, make_openai_chat}) {
+        const auto provider = make(options_of("http://host"));
+        CHECK_FALSE(with_schema(*provider, Form::Json::schema));
+        CHECK(with_schema(*provider, Form::Json::simpler));
+        CHECK(with_schema(*provider, Form::Json::none));
+    }
+    const auto anthropic = make_anthropic_chat(options_of("http://host"));
+    CHECK_FALSE(with_schema(*anthropic, Form::Json::schema));
+    CHECK_FALSE(with_schema(*anthropic, Form::Json::simpler));
+    CHECK(with_schema(*anthropic, Form::Json::none));
+}
+
+TEST_CASE("two attempts of a job never send the same request") {
+    Form refused;  // what a server may refuse that would have made the difference
+    refused.temperature = refused.seed = false;
+    for (const auto make : {make_ollama_chat, make_openai_chat, make_anthropic_chat})
+        for (const auto& form : {Form(), refused}) {
+            const auto provider = make(options_of("http://host"));
+            std::set<std::string> bodies;
+            for (int attempt = 1; attempt <= 3; ++attempt)
+                bodies.insert(provider->build(request_of("memory", attempt), form).body);
+            CHECK(bodies.size() == 3);
+        }
+}
 
 // --- Ollama
 
@@ -450,7 +487,9 @@ TEST_CASE("Anthropic is sent a cacheable stable part, a schema and no sampling p
                                               {"text", "rules in JSON"},
                                               {"cache_control", {{"type", "ephemeral"}}}}}));
         CHECK(body["max_tokens"] == 100);
-        CHECK(body["messages"] == json::array({{{"role", "user"}, {"content", "memory"}}}));
+        REQUIRE(body["messages"].size() == 1);
+        CHECK(body["messages"][0]["role"] == "user");
+        CHECK(body["messages"][0]["content"].get<std::string>().starts_with("memory"));
         CHECK(body["output_config"]["format"]["type"] == "json_schema");
         CHECK(body["output_config"]["format"]["schema"] == json::parse(schema));
     }

@@ -46,8 +46,8 @@ HttpReply openai_reply(const std::string& text = answer) {
                      .dump()};
 }
 
-HttpReply anthropic_reply() {
-    const json block{{"type", "text"}, {"text", answer}};
+HttpReply anthropic_reply(const std::string& text = answer) {
+    const json block{{"type", "text"}, {"text", text}};
     return {200, json{{"content", json::array({block})},
                       {"stop_reason", "end_turn"},
                       {"usage", {{"input_tokens", 12}, {"output_tokens", 7}}}}
@@ -178,6 +178,69 @@ TEST_CASE("a form that was only tried is not remembered when the call fails all 
     SECTION("and once the schema has worked a 400 is final at once") {
         CHECK(setup.failure(request_of("poison")) == "permanent: HTTP 400");
         CHECK(setup.calls() == 5);
+    }
+}
+
+TEST_CASE("a server that takes a schema and answers in prose is asked more simply, and that is remembered") {
+    const auto prose = "Sure, here are the facts.";
+    const auto form_of = [](const json& sent) {
+        if (sent.contains("output_config")) return "schema";
+        return sent.contains("tools") ? "tool" : "none";
+    };
+    SECTION("until it answers in JSON") {
+        Setup setup(
+            [&](const HttpRequest& request) {
+                const bool simple = form_of(json::parse(request.body)) == std::string("none");
+                return anthropic_reply(simple ? answer : prose);
+            },
+            "anthropic");
+        CHECK(setup.failure() == "");
+        REQUIRE(setup.calls() == 3);
+        CHECK(form_of(setup.sent(0)) == std::string("schema"));
+        CHECK(form_of(setup.sent(1)) == std::string("tool"));
+        const auto rules = setup.sent(2)["system"][0]["text"].get<std::string>();
+        CHECK(rules.find(schema) != rules.npos);
+        CHECK(setup.log.count("memoir.llm.call") == 3);  // each with its usage, for each was paid
+        CHECK(setup.failure() == "");
+        CHECK(setup.calls() == 4);
+        CHECK(form_of(setup.sent(3)) == std::string("none"));
+    }
+    SECTION("past a tool that the model cannot use") {
+        Setup setup(
+            [&](const HttpRequest& request) -> HttpReply {
+                if (form_of(json::parse(request.body)) == std::string("tool"))
+                    return {
+                        400,
+                        R"({"type":"error","error":{"type":"invalid_request_error","message":"m does not support tools"}})"};
+                return anthropic_reply(prose);
+            },
+            "anthropic");
+        CHECK(setup.failure() == "");
+        CHECK(form_of(setup.sent(setup.calls() - 1)) == std::string("none"));
+    }
+    SECTION("once and for all: a model that never writes JSON costs each further job one call") {
+        Setup setup([&](const HttpRequest&) { return anthropic_reply(prose); }, "anthropic");
+        CHECK(setup.failure() == "");
+        CHECK(setup.failure() == "");
+        CHECK(setup.calls() == 4);
+        CHECK(form_of(setup.sent(3)) == std::string("none"));
+    }
+    SECTION("but not once the schema has worked there: then it is that one reply that is bad") {
+        Setup setup(
+            [&](const HttpRequest& request) {
+                return anthropic_reply(request.body.find("odd") == std::string::npos ? answer : prose);
+            },
+            "anthropic");
+        CHECK(setup.failure() == "");
+        CHECK(setup.failure(request_of("odd")) == "");
+        CHECK(setup.calls() == 2);
+    }
+    SECTION("nor for a reply that was cut or refused, which says nothing of the schema") {
+        Setup setup([&](const HttpRequest&) { return ollama_reply("Well", "length"); });
+        CHECK(setup.failure() == "job: reply cut at the output budget of 4096 tokens");
+        CHECK(setup.calls() == 1);
+        CHECK(setup.failure() != "");
+        CHECK(setup.sent(1)["format"].is_object());
     }
 }
 

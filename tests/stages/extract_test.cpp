@@ -246,7 +246,7 @@ TEST_CASE("the second attempt is another request, and a bad reply is never kept"
     rig.says = [&](const json& request) {
         std::lock_guard lock(mutex);
         seeds.push_back(request["options"].value("seed", json()));
-        return seeds.size() == 1 ? Rig::reply("SECRET: I would rather not") : Rig::facts({"fact"});
+        return seeds.size() == 1 ? Rig::reply(R"({"SECRET": "I would rather not"})") : Rig::facts({"fact"});
     };
     const auto pid = rig.schema.memory("SECRET said");
     const auto job = rig.schema.job(pid, "extract");
