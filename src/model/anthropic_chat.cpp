@@ -16,13 +16,14 @@ class AnthropicChat : public ChatProvider {
   public:
     explicit AnthropicChat(ProviderOptions options) : options_(std::move(options)) {
         const auto url = http::parse_url(options_.url);
+        official_ = url && url->host == "api.anthropic.com";
         if (url && url->path == "/") options_.url = http::join(options_.url, "/v1");
     }
 
     std::string_view name() const override { return "anthropic"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        json body = common(options_.max_output_tokens, user_part(request, false));
+        json body = common(options_.max_output_tokens, user_part(request));
         json stable{{"type", "text"},
                     {"text", rules(request, form.json != Json::none)},
                     {"cache_control", {{"type", "ephemeral"}}}};
@@ -77,6 +78,8 @@ class AnthropicChat : public ChatProvider {
             reading.failure.emplace(FailureType::job, "reply cut at the end of the model's context");
         else if (why == "pause_turn" || reading.reply.text.empty())
             reading.failure.emplace(FailureType::job, "reply without content");
+        else if (!official_)
+            reading.failure = cut_prompt(reading.reply.tokens_in, options_.role);
         return reading;
     }
 
@@ -146,6 +149,7 @@ class AnthropicChat : public ChatProvider {
     }
 
     ProviderOptions options_;
+    bool official_ = false;
 };
 
 }  // namespace

@@ -135,9 +135,19 @@ std::string rules(const ChatRequest& request, bool schema_is_sent) {
     return request.stable + "\n\nThe JSON object fits this JSON Schema:\n" + request.schema;
 }
 
-std::string user_part(const ChatRequest& request, bool parameters_differ) {
-    if (request.attempt <= 1 || parameters_differ) return request.user;
+std::string user_part(const ChatRequest& request) {
+    if (request.attempt <= 1) return request.user;
     return request.user + "\nAttempt " + std::to_string(request.attempt) + '.';
+}
+
+std::optional<Failure> cut_prompt(std::int64_t tokens_in, const std::string& role) {
+    constexpr int least_context = 1'000;
+    if (tokens_in < least_context || (tokens_in % 1'000 != 0 && tokens_in % 1'024 != 0)) return std::nullopt;
+    Failure failure(FailureType::job,
+                    "the server seems to have cut the prompt to " + std::to_string(tokens_in) + " tokens");
+    failure.hint = "give its model a larger context; of an Ollama with " + role +
+                   ".provider = \"ollama\" memoird can ask for one";
+    return failure;
 }
 
 double temperature_for(int attempt) {

@@ -53,9 +53,12 @@ Failure billing(const http::Response& response);
 // The stable part, with the schema in it where no parameter of the request carries it.
 std::string rules(const ChatRequest& request, bool schema_is_sent);
 
-// The memory's part. Where no parameter differs between attempts its last line does, or a bad reply may come
-// back from a cache as it was.
-std::string user_part(const ChatRequest& request, bool parameters_differ);
+// The memory's part. Its last line differs between attempts, or a bad reply may come back from a cache as it
+// was.
+std::string user_part(const ChatRequest& request);
+// Some servers (Ollama's copies of the two big APIs) cut a prompt to their context without a word. Then its
+// tokens are exactly a size that contexts have; where that is chance, the next attempt has another number.
+std::optional<Failure> cut_prompt(std::int64_t tokens_in, const std::string& role);
 
 // Temperature for an attempt: 0 first, then some, or the same bad reply comes back.
 double temperature_for(int attempt);

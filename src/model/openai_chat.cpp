@@ -27,11 +27,9 @@ class OpenAiChat : public ChatProvider {
     std::string_view name() const override { return "openai"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        const bool with_temperature = form.temperature && takes_temperature();
-        const bool with_seed = form.seed && request.attempt > 1;
         json body = common(form, options_.max_output_tokens);
         body["messages"] = json::array({message("system", rules(request, form.json == Json::schema)),
-                                        message("user", user_part(request, with_temperature || with_seed))});
+                                        message("user", user_part(request))});
         if (form.json == Json::schema)
             body["response_format"] = {{"type", "json_schema"},
                                        {"json_schema",
@@ -39,8 +37,8 @@ class OpenAiChat : public ChatProvider {
                                          {"strict", true},
                                          {"schema", json::parse(request.schema, nullptr, false)}}}};
         if (form.json == Json::simpler) body["response_format"] = {{"type", "json_object"}};
-        if (with_temperature) body["temperature"] = temperature_for(request.attempt);
-        if (with_seed) body["seed"] = request.attempt;
+        if (form.temperature && takes_temperature()) body["temperature"] = temperature_for(request.attempt);
+        if (form.seed && request.attempt > 1) body["seed"] = request.attempt;
         return to_request(body);
     }
 
@@ -94,6 +92,8 @@ class OpenAiChat : public ChatProvider {
             reading.failure = cut_at_budget(options_.max_output_tokens);
         else if (reading.reply.text.empty())
             reading.failure.emplace(FailureType::job, "reply without content");
+        else if (!official_)
+            reading.failure = cut_prompt(reading.reply.tokens_in, options_.role);
         return reading;
     }
 

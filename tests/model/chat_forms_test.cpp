@@ -138,6 +138,30 @@ TEST_CASE("two attempts of a job never send the same request") {
         }
 }
 
+TEST_CASE("a prompt that a server cut to its context without a word is no success") {
+    const auto reading = [](const std::string& provider, const std::string& url, int tokens) {
+        json reply = provider == "openai" ? openai_reply({{"content", "{}"}})
+                                          : anthropic_reply(json::array({text_block("{}")}));
+        reply["usage"] = {{"prompt_tokens", tokens}, {"input_tokens", tokens}};
+        const auto make = provider == "openai" ? make_openai_chat : make_anthropic_chat;
+        return read(*make(options_of(url)), reply).failure;
+    };
+    for (const std::string provider : {"openai", "anthropic"}) {
+        for (const int context : {2'048, 4'096, 10'000, 131'072}) {
+            const auto failure = reading(provider, "http://localhost:11434/v1", context);
+            REQUIRE(failure);
+            CHECK(failure->type() == FailureType::job);
+            CHECK(failure->reason() ==
+                  "the server seems to have cut the prompt to " + std::to_string(context) + " tokens");
+            CHECK(failure->hint.find("extraction.provider = \"ollama\"") != std::string::npos);
+        }
+        for (const int tokens : {0, 512, 4'095, 4'097})
+            CHECK_FALSE(reading(provider, "http://localhost:11434/v1", tokens));
+        // The APIs themselves refuse instead.
+        CHECK_FALSE(reading(provider, "https://api." + provider + ".com/v1", 4'096));
+    }
+}
+
 // --- Ollama
 
 TEST_CASE("Ollama is told not to cut, not to shift, not to think and not to stream") {
