@@ -28,8 +28,11 @@ int run(const CommandLine& line) {
 
     memoir::service::harden();
     const auto log = memoir::telemetry::open_log(loaded.config.log);
-    memoir::app::Daemon daemon(std::move(loaded.config),
-                               {line.has("until-idle"), [&] { return memoir::config::load(sources); }}, *log);
+    memoir::app::DaemonOptions options;
+    options.until_idle = line.has("until-idle");
+    options.reload = [&] { return memoir::config::load(sources); };
+    if (memoir::telemetry::goes_to_journal(loaded.config.log)) options.last_words = &std::cerr;
+    memoir::app::Daemon daemon(std::move(loaded.config), std::move(options), *log);
     return daemon.run();
 }
 

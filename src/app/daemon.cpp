@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <ostream>
 
 #include "app/advice.hpp"
 #include "base/pause.hpp"
@@ -83,8 +84,7 @@ int Daemon::run() {
     try {
         observation_.serve(control_, config_.metrics, config_.worker.host, config_.database.schema);
     } catch (const StartError& error) {
-        log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
-        code_ = exit_config;
+        cannot_start(error);
         tell_exit();
         return code_;
     }
@@ -118,6 +118,14 @@ int Daemon::run() {
     return code_;
 }
 
+void Daemon::cannot_start(const StartError& error) {
+    log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
+    if (options_.last_words)
+        *options_.last_words << "memoird: " << error.problem() << "\nHINT: " << error.hint() << std::endl;
+    notifier_.status("cannot start: " + error.problem());
+    code_ = exit_config;
+}
+
 void Daemon::tell_exit() {
     log_.info("memoir.worker.exited", "memoird ends", {{"exit_code", static_cast<std::int64_t>(code_)}});
     log_.flush(flush_wait);
@@ -142,9 +150,7 @@ void Daemon::body() {
             drain();
         }
     } catch (const StartError& error) {
-        log_.error("memoir.worker.aborted", error.problem(), {{"hint", error.hint()}});
-        notifier_.status("cannot start: " + error.problem());
-        code_ = exit_config;
+        cannot_start(error);
     } catch (const std::exception& error) {
         // The edge of the process: nothing is known about it but its type.
         const auto* failure = dynamic_cast<const pg::Error*>(&error);

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,6 +39,9 @@ struct DaemonOptions {
     std::function<config::Loaded()> reload;
     // until_idle gives up when nothing could be done for so long (interface.md).
     Milliseconds patience{60'000};
+    // Where to say, besides in the log, why a start failed; null: nowhere. journald cannot name the unit of
+    // an entry when it comes to it after the process has ended; of a line on standard error it can.
+    std::ostream* last_words = nullptr;
 };
 
 class Daemon {
@@ -57,6 +61,7 @@ class Daemon {
     void drain();
     void hurry();
     int give_up(const std::string& reason);
+    void cannot_start(const StartError& error);
     void tell_exit();
     void tick();  // control thread, once a second
     std::string status_line() const;

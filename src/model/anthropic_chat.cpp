@@ -78,8 +78,9 @@ class AnthropicChat : public ChatProvider {
             reading.failure.emplace(FailureType::job, "reply cut at the end of the model's context");
         else if (why == "pause_turn" || reading.reply.text.empty())
             reading.failure.emplace(FailureType::job, "reply without content");
-        else if (!official_)
-            reading.failure = cut_prompt(reading.reply.tokens_in, options_.role);
+        if (!official_)
+            if (auto cut = cut_prompt(reading.reply.tokens_in, options_.role))
+                reading.failure = std::move(cut);
         return reading;
     }
 

@@ -92,8 +92,9 @@ class OpenAiChat : public ChatProvider {
             reading.failure = cut_at_budget(options_.max_output_tokens);
         else if (reading.reply.text.empty())
             reading.failure.emplace(FailureType::job, "reply without content");
-        else if (!official_)
-            reading.failure = cut_prompt(reading.reply.tokens_in, options_.role);
+        if (!official_)
+            if (auto cut = cut_prompt(reading.reply.tokens_in, options_.role))
+                reading.failure = std::move(cut);
         return reading;
     }
 

@@ -7,9 +7,13 @@
 
 namespace memoir::telemetry {
 
+bool goes_to_journal(const LogOptions& options) {
+    return options.format == Format::automatic && stderr_is_journal();
+}
+
 std::unique_ptr<SinkLog> open_log(const LogOptions& options, const std::string& identifier) {
     std::unique_ptr<Sink> sink;
-    if (options.format == Format::automatic && stderr_is_journal())
+    if (goes_to_journal(options))
         sink = std::make_unique<JournalSink>(identifier);
     else
         sink =

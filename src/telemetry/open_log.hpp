@@ -10,8 +10,9 @@
 
 namespace memoir::telemetry {
 
-// `identifier` is what `journalctl -t` filters on. Format::automatic is the journal when standard error is
-// connected to it (systemd started us), else text.
+// Format::automatic is the journal when standard error is connected to it (systemd started us), else text.
+bool goes_to_journal(const LogOptions& options);
+// `identifier` is what `journalctl -t` filters on.
 std::unique_ptr<SinkLog> open_log(const LogOptions& options, const std::string& identifier = "memoird");
 
 }  // namespace memoir::telemetry

@@ -140,8 +140,10 @@ TEST_CASE("two attempts of a job never send the same request") {
 
 TEST_CASE("a prompt that a server cut to its context without a word is no success") {
     const auto reading = [](const std::string& provider, const std::string& url, int tokens) {
-        json reply = provider == "openai" ? openai_reply({{"content", "{}"}})
-                                          : anthropic_reply(json::array({text_block("{}")}));
+        // Cut, too: the cause is what helps.
+        json reply = provider == "openai"
+                         ? openai_reply({{"content", "{"}}, tokens == 4'096 ? "length" : "stop")
+                         : anthropic_reply(json::array({text_block("{")}));
         reply["usage"] = {{"prompt_tokens", tokens}, {"input_tokens", tokens}};
         const auto make = provider == "openai" ? make_openai_chat : make_anthropic_chat;
         return read(*make(options_of(url)), reply).failure;
@@ -158,7 +160,7 @@ TEST_CASE("a prompt that a server cut to its context without a word is no succes
         for (const int tokens : {0, 512, 4'095, 4'097})
             CHECK_FALSE(reading(provider, "http://localhost:11434/v1", tokens));
         // The APIs themselves refuse instead.
-        CHECK_FALSE(reading(provider, "https://api." + provider + ".com/v1", 4'096));
+        CHECK_FALSE(reading(provider, "https://api." + provider + ".com/v1", 2'048));
     }
 }
 

@@ -178,6 +178,32 @@ TEST_CASE("model files that are not there stop the start with a HINT, where a la
     CHECK(without.stop() == 0);
 }
 
+TEST_CASE("where the log is the journal, standard error tells as well why a start failed") {
+    TestSchema schema;
+    EmbeddingDouble embedder;
+    Memoird memoird(schema, embedder,
+                    {.settings = {{"embedding.provider", "\"onnx\""},
+                                  {"embedding.url", ""},
+                                  {"embedding.model_dir", "\"/nonexistent/model\""},
+                                  {"log.format", "\"auto\""}}});
+    CHECK(memoird.process().wait() == 78);
+    CHECK(memoird.log().find("memoird: ") == std::string::npos);  // its log is there already
+
+    // JOURNAL_STREAM is how systemd tells a process that its standard error is the journal.
+    const auto done =
+        run({.arguments = {"sh", "-c",
+                           "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" --config \"$1\"",
+                           memoird_PROGRAM, memoird.config_file()},
+             .environment = {},
+             .input = {}});
+    INFO(done.errors);
+    CHECK(done.code == 78);
+    CHECK(done.errors.starts_with("memoird: "));
+    CHECK(done.errors.find("/nonexistent/model") != std::string::npos);
+    CHECK(done.errors.find("\nHINT: ") != std::string::npos);
+    CHECK(std::count(done.errors.begin(), done.errors.end(), '\n') == 2);
+}
+
 TEST_CASE("a bad configuration ends with 78 and tells every problem with its line and column") {
     TestSchema schema;
     EmbeddingDouble embedder;
