@@ -30,8 +30,9 @@ bool holds_json(std::string_view reply) {
 }
 
 // Some servers take the parameter that asks for JSON and do nothing with it (Ollama's /v1/messages).
-bool is_ignored(const Form& form, std::string_view reply) {
-    return form.json != Form::Json::none && !form.json_proven && !holds_json(reply);
+bool is_ignored(const Form& form, const http::Response& response, const Reading& reading) {
+    return response.status == 200 && !reading.failure && form.json != Form::Json::none && !form.json_proven &&
+           !holds_json(reading.reply.text);
 }
 
 // The form that the server is known to take. Two calls that learn different things at once may forget one;
@@ -103,34 +104,38 @@ class HttpChat : public Chat {
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
             const auto response = send(provider_->build(request, form), stop);
-            const auto next =
-                round < most_exchanges ? provider_->rephrase(request, form, response) : std::nullopt;
-            if (next) {
+            const bool last = round == most_exchanges;
+            if (const auto next = last ? std::nullopt : provider_->rephrase(request, form, response)) {
                 report(Level::debug, "asked differently", response.status, {}, begin);
                 if (next->certain) remembered_.learn(next->form);
                 form = next->form;
                 continue;
             }
-            auto reading = provider_->read(request, form, response, system_clock::now());
-            reading.reply.duration = since(begin);
-            const bool answered = response.status == 200;
-            for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
-                endpoint_.observe_quota(which, quota);
-            if (answered) endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
-            const bool ignored = answered && !reading.failure && is_ignored(form, reading.reply.text);
-            if (answered && !ignored) remembered_.prove(form, reading.reply.text);
-            report(answered ? Level::info : Level::debug,
+            auto reading = take(request, form, response, begin);
+            const bool ignored = !last && is_ignored(form, response, reading);
+            report(response.status == 200 ? Level::info : Level::debug,
                    reading.failure ? reading.failure->reason()
                    : ignored       ? "replied without JSON, asked differently"
                                    : "replied",
                    response.status, reading.reply, begin);
-            if (ignored && round < most_exchanges) {
-                form.json = simpler(form.json);
-                continue;
-            }
             if (reading.failure) throw *reading.failure;
-            return std::move(reading.reply);
+            if (!ignored) return std::move(reading.reply);
+            form.json = simpler(form.json);
         }
+    }
+
+    // What the answer says, and what it teaches about the server's limits and the form.
+    Reading take(const ChatRequest& request, const Form& form, const http::Response& response,
+                 TimePoint begin) {
+        auto reading = provider_->read(request, form, response, system_clock::now());
+        reading.reply.duration = since(begin);
+        for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
+            endpoint_.observe_quota(which, quota);
+        if (response.status == 200) {
+            remembered_.prove(form, reading.reply.text);
+            endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
+        }
+        return reading;
     }
 
     // Only what the server names is changed for a probe: it carries no schema that could be the reason.

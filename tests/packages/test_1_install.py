@@ -26,6 +26,10 @@ class Installation(unittest.TestCase):
         self.assertEqual(unit("ActiveState"), "inactive")
         self.assertEqual(systemctl("is-enabled", "memoird").stdout.strip(), "enabled")
 
+        size = os.path.getsize(f"{support.PACKAGES}/memoird.deb") / 2**20
+        support.figure("package memoird", f"{size:.2f} MiB", "at most 2")
+        self.assertLessEqual(size, 2)
+
     def test_02_makes_a_user_that_can_log_in_nowhere(self):
         user = pwd.getpwnam("memoird")
         self.assertEqual(user.pw_shell, "/usr/sbin/nologin")
