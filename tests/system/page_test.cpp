@@ -96,3 +96,17 @@ TEST_CASE("the status page tells of a start that waits for its database") {
     CHECK(ask(url + "/readyz").status == 503);
     CHECK(memoird.stop() == 0);
 }
+
+TEST_CASE("/readyz says ready once the service is, also when nothing has asked for a connection yet") {
+    TestSchema schema;
+    EmbeddingDouble embedder;
+    const auto url = "http://127.0.0.1:" + std::to_string(free_port());
+    // Its model is away, so that nothing is claimed.
+    Memoird memoird(schema, embedder,
+                    {.settings = {{"metrics.listen", "\"" + url.substr(7) + "\""},
+                                  {"lanes.llm.kinds", "[\"extract\"]"},
+                                  {"extraction.url", "\"http://127.0.0.1:1\""}}});
+    REQUIRE(memoird.ready());
+    CHECK(ask(url + "/readyz").status == 200);
+    CHECK(memoird.stop() == 0);
+}
