@@ -241,11 +241,7 @@ void Daemon::start(const std::shared_ptr<Backends>& backends, const schema::Addi
     ground_->replies.found(additions.replies);
     for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
     notifier_.status("trying the backends");
-    const auto ready = with_database([&] {
-        backends->prepare(stop_.get_token());
-        pool_->acquire(stop_.get_token());  // /readyz asks whether it has a connection
-    });
-    if (!ready || stopping()) return;
+    if (!with_database([&] { backends->prepare(stop_.get_token()); }) || stopping()) return;
     generations_.replace(backends);
 
     work::EngineSettings settings;

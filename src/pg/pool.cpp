@@ -178,7 +178,7 @@ int Pool::in_use() const {
 
 bool Pool::up() const {
     std::lock_guard lock(state_->state_mutex);
-    return state_->is_up == true;
+    return state_->is_up.value_or(true);
 }
 
 Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection)

@@ -49,7 +49,7 @@ class Pool {
 
     int size() const;
     int in_use() const;
-    bool up() const;  // the last statement or connect succeeded
+    bool up() const;  // the last statement or connect succeeded, or there was none yet
 
   private:
     struct State;

@@ -96,8 +96,8 @@ TEST_CASE("a connection that died silently is found out by the self-test") {
     TcpProxy proxy("127.0.0.1", Cluster::shared().port());
     Heard heard;
     Listener listener({.conninfo = Cluster::shared().tcp_url("memoir", proxy.port()),
-                       .connect_timeout = Milliseconds(100),
-                       .statement_timeout = Milliseconds(100)},
+                       .connect_timeout = Milliseconds(1'000),
+                       .statement_timeout = Milliseconds(1'000)},
                       "ch_silent", heard.callbacks(),
                       {.self_test = Milliseconds(20), .answer = Milliseconds(1'000)});
     REQUIRE(heard.comes_to({"working", "missed"}));

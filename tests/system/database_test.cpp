@@ -1,5 +1,6 @@
 // The database goes away in every way it can, and memoird goes on by itself.
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <random>
@@ -77,18 +78,23 @@ TEST_CASE("connections are terminated at random, during a drain too, and nothing
     count_effects(schema);
     fill(schema, 3'000);
     slow_down(embedder, std::chrono::milliseconds(3));
+    std::atomic<bool> ready = false;  // a start that is never let connect is another test's
     std::jthread terminator([&](const std::stop_token& over) {
         auto connection = schema.connect();
         while (!over.stop_requested()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(25));
+            if (!ready) continue;
             connection->exec(
                 "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity where "
                 "application_name "
                 "like 'memoird%' and datname = current_database() order by random() limit 1) p");
-            std::this_thread::sleep_for(std::chrono::milliseconds(15));
         }
     });
     for (int run = 0; run < 3; ++run) {
+        ready = false;
         Memoird memoird(schema, embedder, {.settings = quick(embed_lane(4, 8))});
+        REQUIRE(memoird.ready());
+        ready = true;
         const auto before = embedder.texts();
         INFO(memoird.log().substr(0, 4'000));
         REQUIRE(eventually([&] { return embedder.texts() > before + 300; }));
