@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::size_t most_parameters = 65'535;  // the protocol counts them in 16 bits
 
+const Params no_params;
+
+// Until the end of the transaction. A plan is made at any execution, also of a prepared statement: whenever
+// the table's statistics are renewed.
+constexpr const char* plan_in_order =
+    "select set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), "
+    "set_config('enable_seqscan', 'off', true)";
+
 // The schema changed under a prepared statement (its result's type, or all of them by DISCARD).
 bool is_outdated(const Error& error) {
     return error.sqlstate() == "0A000" || error.sqlstate() == "26000";
@@ -43,7 +51,7 @@ Result Connection::exec(const Statement& statement, std::stop_token stop) {
 }
 
 Connection::View Connection::view(const Statement& statement) {
-    return {statement.sql.c_str(), &statement.params, statement.repeated};
+    return {statement.sql.c_str(), &statement.params, statement.repeated, statement.in_order};
 }
 
 std::vector<SegmentResult> Connection::pipeline(std::span<const Segment> segments, std::stop_token stop) {
@@ -73,14 +81,19 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     notice_loss_while_idle();
 
     const auto prologue = std::exchange(prologue_, {});
-    for (auto& segment : segments)
-        for (auto& view : segment)
-            if (view.repeated) view.name = prepared(view.sql, stop);
     std::vector<View> first;
     for (const auto& statement : prologue) first.push_back({statement.sql.c_str(), &statement.params});
-    segments.front().insert(segments.front().begin(), first.begin(), first.end());
-    std::vector<std::size_t> expected;
-    for (const auto& segment : segments) expected.push_back(segment.size());
+    std::vector<std::size_t> expected, added;
+    for (auto& segment : segments) {
+        if (const auto found = std::ranges::find_if(segment, &View::in_order); found != segment.end())
+            first.push_back({plan_in_order, &no_params, found->repeated});
+        added.push_back(first.size());
+        segment.insert(segment.begin(), first.begin(), first.end());
+        first.clear();
+        for (auto& view : segment)
+            if (view.repeated) view.name = prepared(view.sql, stop);
+        expected.push_back(segment.size());
+    }
 
     Replies replies(std::move(expected));
     const auto limit = timeout_.count() > 0 ? timeout_ : options_.statement_timeout;
@@ -100,8 +113,9 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     if (PQexitPipelineMode(handle_.get()) == 0) abandon(lost(), false);
 
     auto done = replies.take();
-    if (auto* results = std::get_if<std::vector<Result>>(&done.front()))
-        results->erase(results->begin(), results->begin() + static_cast<std::ptrdiff_t>(prologue.size()));
+    for (std::size_t i = 0; i < done.size(); ++i)
+        if (auto* results = std::get_if<std::vector<Result>>(&done[i]))
+            results->erase(results->begin(), results->begin() + static_cast<std::ptrdiff_t>(added[i]));
     for (auto& result : done)
         if (const auto* error = std::get_if<Error>(&result);
             error && is_outdated(*error) && !prepared_.empty()) {
@@ -118,26 +132,24 @@ const char* Connection::prepared(const char* sql, const std::stop_token& stop) {
     if (!*direct_) return nullptr;
     if (const auto found = prepared_.find(sql); found != prepared_.end()) return found->second.c_str();
     const auto name = "memoird_" + std::to_string(prepared_.size());
-    static const Params none;
-    run({View{.sql = sql, .params = &none, .prepare = name.c_str()}}, false, stop);
+    run({View{.sql = sql, .params = &no_params, .prepare = name.c_str()}}, false, stop);
     return prepared_.emplace(sql, name).first->second.c_str();
 }
 
 // A pooler makes up the process number of its clients' connections; a server tells its own.
 bool Connection::reaches_server(const std::stop_token& stop) {
-    static const Params none;
-    const auto pid = run({View{"select pg_backend_pid()", &none}}, false, stop).front().integer(0, 0);
+    const auto pid = run({View{"select pg_backend_pid()", &no_params}}, false, stop).front().integer(0, 0);
     return pid == PQbackendPID(handle_.get());
 }
 
 // Whether statements can be kept prepared; makes the session ready for it.
 bool Connection::reaches_server_directly(const std::stop_token& stop) {
-    static const Params none;
     if (!reaches_server(stop)) return false;
     // A plan that is kept was made for the table as it was. Of an empty one the server would scan all of it,
     // and go on so when it is large; with an index there is never a reason to. The price that the planner
     // puts on a forbidden scan must not start its compiler.
-    run({View{"select set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)", &none}},
+    run({View{"select set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)",
+              &no_params}},
         false, stop);
     return true;
 }

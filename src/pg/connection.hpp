@@ -91,6 +91,7 @@ class Connection {
         const char* sql;
         const Params* params;
         bool repeated = false;
+        bool in_order = false;
         const char* name = nullptr;     // run the statement prepared under it
         const char* prepare = nullptr;  // prepare it under this name instead
     };

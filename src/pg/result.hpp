@@ -68,6 +68,9 @@ struct Statement {
     // One that every loop sends all day: where the server is reached directly it is parsed and planned once a
     // connection (pg/connection.hpp). Its text must not vary, or each text stays prepared.
     bool repeated = false;
+    // One that an index answers in its order, row by row. The planner is kept from reading a whole backlog
+    // and sorting it, which under statistics of an emptier table it takes to be as cheap.
+    bool in_order = false;
 };
 
 }  // namespace memoir::pg

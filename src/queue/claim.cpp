@@ -35,6 +35,7 @@ pg::Statement claim(const std::string& schema, const std::string& claimed_by, co
                              " where kind = $2 and state = 'pending' and not " + is_suspect("memory_jobs");
     pg::Statement statement;
     statement.params.add(claimed_by).add(kind).add(limit);
+    statement.in_order = true;
     if (indexed) {
         statement.repeated = true;
         // The row comparison with both columns in the order: with created_at alone the planner left the index

@@ -14,6 +14,7 @@ pg::Statement first_pending(const std::string& schema, std::span<const std::stri
                condition + order;
     };
     pg::Statement statement;
+    statement.in_order = true;
     statement.params.array(kinds);
     statement.sql =
         "select k.kind, " + position_us("o.created_at") + ", o.id, exists (select from " +

@@ -4,6 +4,7 @@
 #include "queue/claim.hpp"
 #include "support/pgbouncer.hpp"
 #include "support/postgres.hpp"
+#include "support/wait.hpp"
 
 using namespace memoir;
 using pg::Params;
@@ -104,4 +105,34 @@ TEST_CASE("a claim that was prepared on an empty queue takes the index on a long
         "and relname = 'memory_jobs'",
         Params().add(schema.name()));
     CHECK(read.integer(0, 0) == 0);
+}
+
+TEST_CASE("a claim goes along its index whatever the statistics of the queue say") {
+    for (const bool indexed : {true, false}) {
+        TestSchema schema;
+        schema.sql("analyze $schema.memory_jobs");
+        schema.sql(
+            "insert into $schema.memories (pid, agent_id, org_id, user_id, content) values ('m', 'a', 'o', "
+            "'u', 'x')");
+        schema.sql(
+            "insert into $schema.memory_jobs (source_pid, kind, state, claimed_at, created_at) select 'm', "
+            "'embed', 'claimed', now(), now() - n * interval '1 second' from generate_series(1, 3000) n");
+        schema.sql("analyze $schema.memory_jobs");  // none pending
+        schema.sql("update $schema.memory_jobs set state = 'pending', claimed_at = null");
+        const auto read = [&] {
+            return schema.number(
+                "select coalesce(sum(idx_tup_read), 0)::bigint from pg_stat_all_indexes where schemaname = "
+                "'$schema' and indexrelname like '%pending_idx'");
+        };
+        const auto before = read();
+        {
+            auto connection = schema.connect();
+            for (int number = 0; number < 20; ++number)
+                CHECK(connection->exec(queue::claim(schema.name(), "me", "embed", {}, 1, indexed)).rows() ==
+                      1);
+        }
+        CHECK(test::eventually([&] { return read() > before; }));  // told when the session ends
+        INFO(indexed);
+        CHECK(read() - before < 3'000);  // a sort would have read as many for each claim
+    }
 }
