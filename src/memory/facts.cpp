@@ -14,12 +14,13 @@ constexpr const char* at = "t.now + (n - 1) * interval '1 microsecond'";
 
 std::vector<Derived> derived(pg::Connection& connection, const std::string& schema,
                              const std::string& source_pid) {
-    const auto result = connection.exec(
+    const pg::Statement statement{
         "select pid, case when isfinite(created_at) then (extract(epoch from created_at) * 1000000)::bigint "
         "when created_at > 'epoch' then 9223372036854775807 else -9223372036854775808 end, "
         "superseded_by is null and retirement_reason is null from " +
             pg::qualified(schema, "memories") + " where source_pid = $1 and kind = 'semantic' order by pid",
-        pg::Params().add(source_pid));
+        pg::Params().add(source_pid), true};
+    const auto result = connection.exec(statement);
     std::vector<Derived> rows;
     for (int row = 0; row < result.rows(); ++row)
         rows.push_back({result.string(row, 0), result.integer(row, 1), result.boolean(row, 2)});
@@ -66,14 +67,15 @@ std::vector<std::string> insert_facts(pg::Transaction& transaction, const std::s
              .array(pids)
              .array(contents)
              .array(confidences)
-             .array(events)},
+             .array(events),
+         true},
         {"insert into " + pg::qualified(schema, "memory_jobs") +
              " (source_pid, kind, payload, created_at, updated_at) select pid, kind, '{\"origin\": "
              "\"extraction\"}', " +
              at + ", " + at +
              " from (select clock_timestamp() as now) t, unnest($1::text[]) with ordinality as f (pid, n), "
              "unnest($2::text[]) with ordinality as k (kind, i) order by n, i",
-         pg::Params().array(pids).array(kinds)},
+         pg::Params().array(pids).array(kinds), true},
     };
     transaction.pipeline(statements);
     return pids;

@@ -20,14 +20,15 @@ std::string milliseconds(const std::string& column) {
 
 std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
                          std::span<const std::string> pids, int content_limit) {
-    const auto result = connection.exec(
+    const pg::Statement statement{
         "select pid, agent_id, org_id, user_id, kind, left(content, $2::integer), metadata::text, "
         "qdrant_status, " +
             milliseconds("created_at") + ", " + milliseconds("event_at") +
             ", confidence, category, source_pid, superseded_by is not null, retirement_reason is not null, "
             "xmin::text from " +
             pg::qualified(schema, "memories") + " where pid = any($1::text[])",
-        pg::Params().array(pids).add(content_limit));
+        pg::Params().array(pids).add(content_limit), true};
+    const auto result = connection.exec(statement);
     std::vector<Memory> memories;
     memories.reserve(static_cast<std::size_t>(result.rows()));
     for (int row = 0; row < result.rows(); ++row) {
@@ -53,11 +54,12 @@ std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
 
 std::vector<Locked> lock(pg::Transaction& transaction, const std::string& schema,
                          std::span<const std::string> pids) {
-    const auto result = transaction.exec(
-        "select pid, xmin::text, retirement_reason is not null from " + pg::qualified(schema, "memories") +
-            " where pid = any($1::text[]) order by pid for no key update skip "
-            "locked",
-        pg::Params().array(pids));
+    const pg::Statement statement{"select pid, xmin::text, retirement_reason is not null from " +
+                                      pg::qualified(schema, "memories") +
+                                      " where pid = any($1::text[]) order by pid for no key update skip "
+                                      "locked",
+                                  pg::Params().array(pids), true};
+    const auto result = transaction.exec(statement);
     std::vector<Locked> locked;
     for (int row = 0; row < result.rows(); ++row)
         locked.push_back({result.string(row, 0), result.string(row, 1), result.boolean(row, 2)});

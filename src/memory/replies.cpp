@@ -26,7 +26,7 @@ bool Replies::write(const Key& key, const std::string& reply, Milliseconds wait,
                  pg::qualified(schema_, "memories") +
                  " where pid = $1 on conflict (source_pid, kind, request_hash) do update set reply = "
                  "excluded.reply, created_at = clock_timestamp()",
-             pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash).add(reply)}};
+             pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash).add(reply), true}};
         transaction.commit(statements);
         return true;
     } catch (const pg::UnknownOutcome&) {
@@ -72,10 +72,10 @@ std::optional<std::string> Replies::find(const Key& key, const std::stop_token& 
         return waiting;
     }
     auto lease = pool_.acquire(stop);
-    const auto result =
-        lease->exec("select reply::text from " + pg::qualified(schema_, "memoird_replies") +
-                        " where source_pid = $1 and kind = $2 and request_hash = $3",
-                    pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash), stop);
+    const pg::Statement statement{"select reply::text from " + pg::qualified(schema_, "memoird_replies") +
+                                      " where source_pid = $1 and kind = $2 and request_hash = $3",
+                                  pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash), true};
+    const auto result = lease->exec(statement, stop);
     if (result.empty()) return std::nullopt;
     return result.string(0, 0);
 }
@@ -83,7 +83,7 @@ std::optional<std::string> Replies::find(const Key& key, const std::stop_token& 
 pg::Statement Replies::removal(const Key& key) const {
     return {"delete from " + pg::qualified(schema_, "memoird_replies") +
                 " where source_pid = $1 and kind = $2 and request_hash = $3",
-            pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash)};
+            pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash), true};
 }
 
 void Replies::remove(pg::Transaction& transaction, const Key& key) {

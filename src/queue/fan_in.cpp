@@ -9,15 +9,15 @@ int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
                        std::span<const std::string> source_pids) {
     if (source_pids.empty()) return 0;
     const auto jobs = pg::qualified(schema, "memory_jobs");
-    const auto result = transaction.exec(
+    const pg::Statement statement{
         "insert into " + jobs +
             " (source_pid, kind, payload, created_at, updated_at) "
             "select m.pid, 'synthesize', '{}', t.now, t.now from (select clock_timestamp() as now) t, " +
             pg::qualified(schema, "memories") +
             " m where m.pid = any($1::text[]) and not exists (select from " + jobs +
             " j where j.source_pid = m.pid and j.kind in ('extract', 'relational_extract', 'synthesize'))",
-        pg::Params().array(source_pids));
-    return static_cast<int>(result.affected());
+        pg::Params().array(source_pids), true};
+    return static_cast<int>(transaction.exec(statement).affected());
 }
 
 void remove_older_extracts(pg::Transaction& transaction, const std::string& schema,
