@@ -68,7 +68,7 @@ void add_database_keys(std::vector<Key>& keys) {
                      .low = 1,
                      .high = 1000,
                      .help = "Connections for statements and transactions. None is held across a model call, "
-                             "so a few serve many loops."},
+                             "so a few serve many loops; one lane has at most half of them at a time."},
                     {.section = "database",
                      .name = "statement_timeout",
                      .type = Type::duration,

@@ -1,6 +1,8 @@
 #include "pg/pool.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -22,15 +24,40 @@ bool passes_by_itself(const Error& error) {
     }
 }
 
+thread_local std::string party_of_this_thread;  // empty: nobody's
+
 }  // namespace
 
+struct Pool::Member {
+    int leases = 0;  // those that are being connected included
+    int share = 0;
+    std::condition_variable_any changed;
+    bool may_take() const { return leases < share; }
+};
+
 struct Pool::State {
+    // A lease that is on its way. Used with the lock held.
+    class Coming {
+      public:
+        explicit Coming(Member& member) : member_(member) { ++member_.leases; }
+        ~Coming() {
+            if (!arrived_) --member_.leases;
+        }
+        Coming(const Coming&) = delete;
+        Coming& operator=(const Coming&) = delete;
+        void arrived() { arrived_ = true; }
+
+      private:
+        Member& member_;
+        bool arrived_ = false;
+    };
+
     ConnectOptions options;
     int size;
     Observer observer;
 
     mutable std::mutex mutex;
-    std::condition_variable_any changed;
+    std::map<std::string, Member> members;          // by the party's name; none is ever removed
     std::vector<std::unique_ptr<Connection>> idle;  // last in, first out: the others may age in peace
     int in_use = 0;                                 // leased
     int connecting = 0;
@@ -54,6 +81,18 @@ struct Pool::State {
         if (observer.down) observer.down(error);
     }
 
+    Member& member(const std::string& party) {
+        auto& member = members[party];
+        member.share = party.empty() ? size : std::max(1, size / 2);
+        return member;
+    }
+
+    // One waiter of each party looks: which of them a connection suits depends on the party.
+    void tell_one_each() {
+        for (auto& [party, member] : members)
+            if (member.may_take()) member.changed.notify_one();
+    }
+
     // The one most recently given back that still lives.
     std::unique_ptr<Connection> take_idle() {
         while (!idle.empty()) {
@@ -69,7 +108,7 @@ struct Pool::State {
     }
     std::unique_ptr<Connection> connect(std::unique_lock<std::mutex>& lock, const std::stop_token& stop,
                                         TimePoint deadline);
-    void give_back(std::unique_ptr<Connection> connection);
+    void give_back(std::unique_ptr<Connection> connection, Member& member);
 };
 
 Pool::Pool(ConnectOptions options, int size, Observer observer) : state_(std::make_unique<State>()) {
@@ -84,16 +123,25 @@ Pool::Lease Pool::acquire(std::stop_token stop, Milliseconds wait) {
     auto& state = *state_;
     const auto deadline = Steady::now() + wait;
     std::unique_lock lock(state.mutex);
+    auto& member = state.member(party_of_this_thread);
     while (true) {
-        if (stop.stop_requested()) throw Error(ErrorClass::cancelled, "", "stopped");
-        auto connection = state.take_idle();
-        if (!connection && state.may_connect()) connection = state.connect(lock, stop, deadline);
-        if (connection) {
-            ++state.in_use;
-            return {*this, std::move(connection)};
+        if (stop.stop_requested()) {
+            state.tell_one_each();  // it may have been told in another's place
+            throw Error(ErrorClass::cancelled, "", "stopped");
+        }
+        if (member.may_take()) {
+            State::Coming coming(member);
+            auto connection = state.take_idle();
+            if (!connection && state.may_connect()) connection = state.connect(lock, stop, deadline);
+            if (connection) {
+                ++state.in_use;
+                coming.arrived();
+                return {*this, std::move(connection), member};
+            }
         }
         const auto now = Steady::now();
         if (now >= deadline) {
+            state.tell_one_each();
             if (state.failures > 0) throw Error(*state.last_failure);
             throw Error(ErrorClass::connection, "",
                         "no connection of the pool came free within " + std::to_string(wait.count()) + " ms");
@@ -101,8 +149,9 @@ Pool::Lease Pool::acquire(std::stop_token stop, Milliseconds wait) {
         const auto until = state.next_try > now ? std::min(deadline, state.next_try) : deadline;
         // A failure of somebody else's moves the next try: look again.
         const auto seen = state.next_try;
-        state.changed.wait_until(lock, stop, until, [&] {
-            return !state.idle.empty() || state.may_connect() || state.next_try != seen;
+        member.changed.wait_until(lock, stop, until, [&] {
+            const bool there = !state.idle.empty() || state.may_connect();
+            return (there && member.may_take()) || state.next_try != seen;
         });
     }
 }
@@ -138,12 +187,12 @@ std::unique_ptr<Connection> Pool::State::connect(std::unique_lock<std::mutex>& l
         next_try = Steady::now() + backoff(failures, random_unit(), options.longest_backoff);
         last_failure = failure;
     }
-    changed.notify_all();
+    for (auto& [party, member] : members) member.changed.notify_all();
     if (failure && !passes_by_itself(*failure)) throw *failure;
     return connection;
 }
 
-void Pool::State::give_back(std::unique_ptr<Connection> connection) {
+void Pool::State::give_back(std::unique_ptr<Connection> connection, Member& member) {
     std::vector<std::unique_ptr<Connection>> doomed;  // closed without the lock
     const auto loss = connection->loss();
     const bool keep = connection->reusable();
@@ -155,6 +204,7 @@ void Pool::State::give_back(std::unique_ptr<Connection> connection) {
     }
     std::lock_guard lock(mutex);
     --in_use;
+    --member.leases;
     if (keep) {
         connection->set_timeout(Milliseconds(0));
         idle.push_back(std::move(connection));
@@ -164,7 +214,7 @@ void Pool::State::give_back(std::unique_ptr<Connection> connection) {
         if (loss && loss->error_class() != ErrorClass::cancelled) std::swap(doomed, idle);
         doomed.push_back(std::move(connection));
     }
-    changed.notify_one();
+    tell_one_each();
 }
 
 int Pool::size() const {
@@ -181,13 +231,20 @@ bool Pool::up() const {
     return state_->is_up.value_or(true);
 }
 
-Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection)
-    : pool_(&pool), connection_(std::move(connection)) {}
+Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection, Member& member)
+    : pool_(&pool), connection_(std::move(connection)), member_(&member) {}
 
-Pool::Lease::Lease(Lease&& other) noexcept : pool_(other.pool_), connection_(std::move(other.connection_)) {}
+Pool::Lease::Lease(Lease&& other) noexcept
+    : pool_(other.pool_), connection_(std::move(other.connection_)), member_(other.member_) {}
 
 Pool::Lease::~Lease() {
-    if (connection_) pool_->state_->give_back(std::move(connection_));
+    if (connection_) pool_->state_->give_back(std::move(connection_), *member_);
+}
+
+Pool::Party::Party(std::string name) : before_(std::exchange(party_of_this_thread, std::move(name))) {}
+
+Pool::Party::~Party() {
+    party_of_this_thread = std::move(before_);
 }
 
 }  // namespace memoir::pg

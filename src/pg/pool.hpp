@@ -2,14 +2,16 @@
 // Connections for statements and transactions: held for one of them, never across a model call. Opened on
 // demand up to the size, kept LIFO, broken ones thrown away. After a failed connect the next try waits: 100
 // ms × 2ⁿ, at most 5 s, with jitter, for the whole pool, and one caller tries for all. What a human has to
-// mend (permission, no such database) is thrown at once, and backs off too. Thread safety: all of Pool; a
-// Lease is its holder's, and ends before the pool does.
+// mend (permission, no such database) is thrown at once, and backs off too. A party (a lane) holds at most
+// half of the connections: one whose jobs all end at the same moment neither takes the last connection nor
+// gives the server so much to do at once that another's single statement stands in line there. Thread safety:
+// all of Pool; a Lease is its holder's, and ends before the pool does.
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -18,6 +20,8 @@
 namespace memoir::pg {
 
 class Pool {
+    struct Member;  // what the pool knows of a party
+
   public:
     // Called from whichever thread finds out; once at each change of state, in their order, the first state
     // included. They must not call acquire().
@@ -38,9 +42,22 @@ class Pool {
 
       private:
         friend class Pool;
-        Lease(Pool& pool, std::unique_ptr<Connection> connection);
+        Lease(Pool& pool, std::unique_ptr<Connection> connection, Member& member);
         Pool* pool_;
         std::unique_ptr<Connection> connection_;
+        Member* member_;
+    };
+
+    // Whose leases this thread takes while the object lives; otherwise they are nobody's, and not limited.
+    class Party {
+      public:
+        explicit Party(std::string name);
+        ~Party();
+        Party(const Party&) = delete;
+        Party& operator=(const Party&) = delete;
+
+      private:
+        std::string before_;
     };
 
     // Waits for a free connection, and for the database, until `stop` or `wait` has passed; then throws

@@ -87,6 +87,7 @@ struct Engine::State {
             std::make_unique<Worker>(Worker{.lane = lane, .number = number, .loop = std::move(loop)}));
         try {
             worker.thread = std::jthread([this, &worker] {
+                const pg::Pool::Party party(worker.lane);
                 worker.loop->run();
                 std::lock_guard lock(mutex);
                 worker.ended = true;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "pg/backoff.hpp"
@@ -132,6 +133,43 @@ TEST_CASE("acquire gives up when nothing comes free, and at once when told to st
     CHECK(error_of(pool, std::chrono::seconds(60), source.get_token()).error_class() ==
           ErrorClass::cancelled);
     CHECK(Steady::now() - asked < Milliseconds(500));
+}
+
+TEST_CASE("a party holds at most half of a pool, others are served before it goes on") {
+    Pool pool(direct(), 4);
+    const auto many = std::make_unique<Pool::Party>("many");
+    std::optional<Pool::Lease> one = pool.acquire(), two = pool.acquire();
+    CHECK(error_of(pool, Milliseconds(20)).error_class() == ErrorClass::connection);
+    std::atomic<bool> third = false;
+    std::jthread later([&] {
+        const Pool::Party party("many");
+        auto lease = pool.acquire();
+        third = true;
+    });
+    {
+        const Pool::Party other("other");
+        auto lease = pool.acquire({}, Milliseconds(5'000));
+        const Pool::Party nobody("");
+        auto another = pool.acquire({}, Milliseconds(5'000));
+        CHECK(pool.in_use() == 4);
+    }
+    CHECK_FALSE(third);
+    one.reset();
+    CHECK(test::eventually([&] { return third.load(); }));
+}
+
+TEST_CASE("a party of a pool of one is served") {
+    Pool pool(direct(), 1);
+    const Pool::Party party("lane");
+    pool.acquire({}, Milliseconds(5'000))->exec("select 1");
+    CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("a party that could not connect gives its place back") {
+    Pool pool({.conninfo = "host=127.0.0.1 port=1", .longest_backoff = Milliseconds(5)}, 2);
+    const Pool::Party party("lane");
+    for (int turn = 0; turn < 3; ++turn)
+        CHECK(error_of(pool, Milliseconds(30)).error_class() == ErrorClass::connection);
 }
 
 TEST_CASE("a connection given back inside a transaction is dropped") {
