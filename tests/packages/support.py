@@ -49,7 +49,7 @@ def unit(name, unit="memoird.service"):
     return systemctl("show", "--property", name, "--value", unit).stdout.strip()
 
 
-def wait_until(what, condition, seconds=30):
+def wait_until(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
