@@ -18,6 +18,7 @@
 #include "queue/probe.hpp"
 #include "schema/server.hpp"
 #include "service/signals.hpp"
+#include "service/start_up_code.hpp"
 #include "work/keeper.hpp"
 #include "work/retry.hpp"
 
@@ -276,6 +277,7 @@ void Daemon::start(const std::shared_ptr<Backends>& backends, const schema::Addi
     }
     notifier_.ready(status_line());
     if (reloader_) reloader_->ready(*ground_, generations_, *engine_);
+    service::release_start_up_code();
 }
 
 void Daemon::listen() {

@@ -86,8 +86,7 @@ class Service(unittest.TestCase):
         with open(f"/proc/{main_pid()}/status", encoding="utf-8") as file:
             resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
         support.figure("resident while idle without a model", f"{resident / 1024:.1f} MiB", "at most 20 MiB")
-        # A bound on growth; what shared libraries have in memory differs a little from machine to machine.
-        self.assertLessEqual(resident, 25 * 1024)
+        self.assertLessEqual(resident, 20 * 1024)
 
     def test_04_finishes_what_runs_when_it_is_stopped(self):
         self.chat.delay = 3.0
