@@ -11,6 +11,7 @@ namespace memoir::model {
 namespace {
 
 constexpr std::size_t message_bytes = 1'000;
+constexpr std::int64_t most_counted = 1'000'000'000'000;  // counts are added up
 
 std::string lower(std::string_view text) {
     std::string out(text.substr(0, message_bytes));
@@ -74,7 +75,8 @@ std::string text_at(const nlohmann::json& body, std::string_view path) {
 
 std::int64_t count_at(const nlohmann::json& body, std::string_view path) {
     const auto& value = member_at(body, path);
-    return value.is_number_integer() ? std::max<std::int64_t>(0, value.get<std::int64_t>()) : 0;
+    return value.is_number_integer() ? std::clamp<std::int64_t>(value.get<std::int64_t>(), 0, most_counted)
+                                     : 0;
 }
 
 bool ErrorBody::refuses(std::string_view parameter) const {

@@ -64,7 +64,15 @@ TEST_CASE("through a pooler nothing is prepared, and no setting stays behind") {
     auto two = pg::Connection::connect({.conninfo = bouncer.url()});
     for (auto* connection : {one.get(), two.get(), one.get()})
         CHECK(connection->exec(repeated("select $1::integer", Params().add(5))).integer(0, 0) == 5);
+    Statement in_order = repeated("select current_setting('enable_sort')");
+    in_order.in_order = true;
+    const std::array segments{Segment{in_order, {"select 7", {}}}, Segment{{"select 8", {}}}};
+    const auto results = one->pipeline(segments);
+    CHECK(std::get<std::vector<pg::Result>>(results[0]).at(0).string(0, 0) == "off");
+    CHECK(std::get<std::vector<pg::Result>>(results[0]).at(1).integer(0, 0) == 7);
+    CHECK(std::get<std::vector<pg::Result>>(results[1]).at(0).integer(0, 0) == 8);
     CHECK(prepared(*one) == 0);
+    CHECK(two->exec("show enable_sort").string(0, 0) == "on");
     CHECK(two->exec("show enable_seqscan").string(0, 0) == "on");
 }
 
