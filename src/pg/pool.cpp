@@ -1,6 +1,7 @@
 #include "pg/pool.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <condition_variable>
 #include <map>
 #include <optional>
@@ -25,6 +26,7 @@ bool passes_by_itself(const Error& error) {
 }
 
 thread_local std::string party_of_this_thread;  // empty: nobody's
+thread_local int leases_of_this_thread = 0;
 
 }  // namespace
 
@@ -120,6 +122,7 @@ Pool::Pool(ConnectOptions options, int size, Observer observer) : state_(std::ma
 Pool::~Pool() = default;
 
 Pool::Lease Pool::acquire(std::stop_token stop, Milliseconds wait) {
+    assert(party_of_this_thread.empty() || leases_of_this_thread == 0);
     auto& state = *state_;
     const auto deadline = Steady::now() + wait;
     std::unique_lock lock(state.mutex);
@@ -232,13 +235,17 @@ bool Pool::up() const {
 }
 
 Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection, Member& member)
-    : pool_(&pool), connection_(std::move(connection)), member_(&member) {}
+    : pool_(&pool), connection_(std::move(connection)), member_(&member) {
+    ++leases_of_this_thread;
+}
 
 Pool::Lease::Lease(Lease&& other) noexcept
     : pool_(other.pool_), connection_(std::move(other.connection_)), member_(other.member_) {}
 
 Pool::Lease::~Lease() {
-    if (connection_) pool_->state_->give_back(std::move(connection_), *member_);
+    if (!connection_) return;
+    --leases_of_this_thread;
+    pool_->state_->give_back(std::move(connection_), *member_);
 }
 
 Pool::Party::Party(std::string name) : before_(std::exchange(party_of_this_thread, std::move(name))) {}

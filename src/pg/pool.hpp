@@ -4,8 +4,9 @@
 // ms × 2ⁿ, at most 5 s, with jitter, for the whole pool, and one caller tries for all. What a human has to
 // mend (permission, no such database) is thrown at once, and backs off too. A party (a lane) holds at most
 // half of the connections: one whose jobs all end at the same moment neither takes the last connection nor
-// gives the server so much to do at once that another's single statement stands in line there. Thread safety:
-// all of Pool; a Lease is its holder's, and ends before the pool does.
+// gives the server so much to do at once that another's single statement stands in line there. A thread of a
+// party takes one lease at a time: if each held one while it waits for its second, they would wait for ever.
+// Thread safety: all of Pool; a Lease is its holder's thread's, and ends before the pool does.
 
 #include <functional>
 #include <memory>

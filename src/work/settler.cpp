@@ -278,15 +278,17 @@ bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
     std::vector<Index> members(batch.size());
     for (Index member = 0; member < members.size(); ++member) members[member] = member;
     Settling settling(context_.held, ids(batch, members));
+    std::vector<pg::Segment> segments(2);
+    segments[0].push_back(
+        queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous));
+    segments[1].push_back(claim_statement(ask));
     try {
         const Stopwatch watch(context_.tally, batch.front());
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
-        std::vector<pg::Segment> segments(2);
-        segments[0].push_back(
-            queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous));
-        segments[1].push_back(claim_statement(ask));
-        ask.sent = Steady::now();
-        auto results = lease->pipeline(segments);
+        const auto results = [&] {
+            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+            ask.sent = Steady::now();
+            return lease->pipeline(segments);
+        }();
         if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[1]))
             ask.jobs = queue::jobs(rows->at(0), ask.claimed_by);
         const bool answered = std::holds_alternative<std::vector<pg::Result>>(results[1]);
@@ -352,55 +354,60 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
             if (members.empty()) return true;
             if (effects) effects->prepare(members, batch[members.front()].run().token());
 
-            const Stopwatch watch(context_.tally, batch[members.front()]);
-            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
-            pg::Transaction transaction(*lease, entry.paid ? Durability::on : Durability::off);
-            const auto locked = memory::lock(transaction, context_.schema, sources(batch, members));
-            std::vector<Index> ready, absent, changed;
-            for (const auto member : members) {
-                const auto& pid = batch[member].job().source_pid;
-                const auto row = std::find_if(locked.begin(), locked.end(),
-                                              [&](const auto& candidate) { return candidate.pid == pid; });
-                if (row == locked.end()) {
-                    absent.push_back(member);
-                    continue;
+            std::vector<Index> ready, absent, changed, missing, busy, stale;
+            bool whole = false;
+            {
+                const Stopwatch watch(context_.tally, batch[members.front()]);
+                auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+                pg::Transaction transaction(*lease, entry.paid ? Durability::on : Durability::off);
+                const auto locked = memory::lock(transaction, context_.schema, sources(batch, members));
+                for (const auto member : members) {
+                    const auto& pid = batch[member].job().source_pid;
+                    const auto row = std::find_if(locked.begin(), locked.end(), [&](const auto& candidate) {
+                        return candidate.pid == pid;
+                    });
+                    if (row == locked.end()) {
+                        absent.push_back(member);
+                        continue;
+                    }
+                    const auto version = effects ? effects->version(member) : std::string();
+                    (version.empty() || version == row->version ? ready : changed).push_back(member);
                 }
-                const auto version = effects ? effects->version(member) : std::string();
-                (version.empty() || version == row->version ? ready : changed).push_back(member);
+                if (!absent.empty()) {
+                    const auto there = memory::existing(transaction, context_.schema, sources(batch, absent));
+                    for (const auto member : absent)
+                        (contains(there, batch[member].job().source_pid) ? busy : missing).push_back(member);
+                }
+                if (!ready.empty()) {
+                    // Nobody can be cascading into these rows while we hold their memories: waiting is safe.
+                    const auto statement = queue::remove_locked(context_.schema, fences(batch, ready));
+                    stale = ready;
+                    ready = take_returned(batch, stale, transaction.exec(statement));
+                }
+                whole = ready.size() == members.size();
+                if (whole) {
+                    if (effects) effects->apply(transaction, ready);
+                    if (entry.fan_in)
+                        queue::enqueue_synthesize(transaction, context_.schema, sources(batch, ready));
+                    unknown = true;
+                    step("settle.committing");
+                    transaction.commit();
+                    step("settle.committed");
+                    unknown = false;
+                    watch.stood();
+                } else {
+                    // The effects were prepared for more than is left: roll back, and go on with the others.
+                    // Now, because what is done about the lost ones writes the rows that are locked here.
+                    transaction.rollback();
+                }
             }
-            std::vector<Index> missing, busy;
-            if (!absent.empty()) {
-                const auto there = memory::existing(transaction, context_.schema, sources(batch, absent));
-                for (const auto member : absent)
-                    (contains(there, batch[member].job().source_pid) ? busy : missing).push_back(member);
-            }
-            std::vector<Index> stale;
-            if (!ready.empty()) {
-                // Nobody can be cascading into these rows while we hold their memories: waiting is safe.
-                const auto statement = queue::remove_locked(context_.schema, fences(batch, ready));
-                stale = ready;
-                ready = take_returned(batch, stale, transaction.exec(statement));
-            }
-            const bool whole = ready.size() == members.size();
             if (whole) {
-                if (effects) effects->apply(transaction, ready);
-                if (entry.fan_in)
-                    queue::enqueue_synthesize(transaction, context_.schema, sources(batch, ready));
-                unknown = true;
-                step("settle.committing");
-                transaction.commit();
-                step("settle.committed");
-                unknown = false;
-                watch.stood();
                 if (effects) effects->committed(ready);
                 for (const auto member : ready) succeeded(batch[member]);
                 if (entry.fan_in) context_.lanes.wake("synthesize");
                 members.clear();
                 return locked_out.empty();
             }
-            // The effects were prepared for more than is left: roll back, and go on with the others. Now,
-            // because what is done about the lost ones writes the rows that are locked here.
-            transaction.rollback();
             for (const auto member : missing) gone(batch[member]);
             for (const auto member : stale) lost(batch[member]);
             abandon(missing);

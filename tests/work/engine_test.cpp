@@ -44,6 +44,28 @@ TEST_CASE("a no-op is removed without effects") {
     CHECK(eventually([&] { return bench.log.count("memoir.worker.job_succeeded") == 100; }));
 }
 
+TEST_CASE("more loops than connections, whose rows somebody locks now and then, hold up nobody") {
+    Bench bench("synthesize");
+    bench.options.lanes = {{"lane", {"synthesize"}, 12, 1}};
+    const auto pid = bench.schema.memory("a");
+    bench.schema.sql(
+        "insert into $schema.memory_jobs (source_pid, kind) select $1, 'synthesize' from "
+        "generate_series(1, 2000)",
+        pg::Params().add(pid));
+    std::jthread locker([&](const std::stop_token& stop) {
+        const auto connection = bench.schema.connect();
+        while (!stop.stop_requested()) {
+            std::this_thread::sleep_for(Milliseconds(20));
+            pg::Transaction transaction(*connection, pg::Transaction::Durability::off);
+            transaction.exec("select id from \"" + bench.schema.name() +
+                             "\".memory_jobs where state = 'claimed' for update skip locked");
+            std::this_thread::sleep_for(Milliseconds(2));
+        }
+    });
+    bench.start_entry();
+    CHECK(eventually([&] { return bench.jobs() == 0; }, std::chrono::seconds(120)));
+}
+
 TEST_CASE("a failure of the job's own is retried with delay and ends in failed") {
     Bench bench;
     bool applied = false;
