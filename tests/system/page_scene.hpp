@@ -54,6 +54,13 @@ class PageScene {
         if (!std::exchange(released_, true)) release_.count_down();
     }
 
+    // A loop that is at work, as "embed.1": two of three are, and nobody knows which.
+    std::string worker() {
+        return schema_.value(
+            "select substring(claimed_by from '[^/.]+[.][0-9]+(?=[.][0-9]+$)') from $schema.memory_jobs "
+            "where "
+            "state = 'claimed' and claimed_by <> 'parked' order by id limit 1");
+    }
     TestSchema& schema() { return schema_; }
     Memoird& memoird() { return *memoird_; }
     std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }

@@ -40,7 +40,7 @@ TEST_CASE("the status page shows what runs, waits, is parked, has failed and is 
         "limit 1");
     const std::vector<std::string> parts{"pid " + std::to_string(scene.memoird().process().pid()),
                                          pid,
-                                         "embed.0",
+                                         scene.worker(),
                                          "of 3 loops at work",
                                          "11 jobs in hand",
                                          "extraction is not called",
