@@ -12,19 +12,40 @@ namespace {
 constexpr const char* at = "t.now + (n - 1) * interval '1 microsecond'";
 }  // namespace
 
-std::vector<Derived> derived(pg::Connection& connection, const std::string& schema,
-                             const std::string& source_pid) {
-    const pg::Statement statement{
+namespace {
+
+pg::Statement derived_statement(const std::string& schema, const std::string& source_pid) {
+    return {
         "select pid, case when isfinite(created_at) then (extract(epoch from created_at) * 1000000)::bigint "
         "when created_at > 'epoch' then 9223372036854775807 else -9223372036854775808 end, "
         "superseded_by is null and retirement_reason is null from " +
             pg::qualified(schema, "memories") + " where source_pid = $1 and kind = 'semantic' order by pid",
         pg::Params().add(source_pid), true};
-    const auto result = connection.exec(statement);
+}
+
+std::vector<Derived> derived_rows(const pg::Result& result) {
     std::vector<Derived> rows;
     for (int row = 0; row < result.rows(); ++row)
         rows.push_back({result.string(row, 0), result.integer(row, 1), result.boolean(row, 2)});
     return rows;
+}
+
+}  // namespace
+
+std::vector<Derived> derived(pg::Connection& connection, const std::string& schema,
+                             const std::string& source_pid) {
+    const auto statement = derived_statement(schema, source_pid);
+    return derived_rows(connection.exec(statement));
+}
+
+std::optional<Lineage> load_lineage(pg::Connection& connection, const std::string& schema,
+                                    const std::string& pid, int content_limit) {
+    const std::vector<pg::Statement> statements{load_statement(schema, std::span(&pid, 1), content_limit),
+                                                derived_statement(schema, pid)};
+    const auto results = connection.exec(statements);
+    auto found = loaded(results[0]);
+    if (found.empty()) return std::nullopt;
+    return Lineage{std::move(found.front()), derived_rows(results[1])};
 }
 
 std::vector<std::string> pids(std::span<const Derived> rows) {
@@ -33,10 +54,9 @@ std::vector<std::string> pids(std::span<const Derived> rows) {
     return list;
 }
 
-std::vector<std::string> insert_facts(pg::Transaction& transaction, const std::string& schema,
-                                      const Memory& source, std::span<const NewFact> facts,
-                                      const Origin& origin, bool categorize) {
-    if (facts.empty()) return {};
+void insert_facts(pg::Transaction& transaction, const std::string& schema, const Memory& source,
+                  std::span<const NewFact> facts, const Origin& origin, bool categorize) {
+    if (facts.empty()) return;
     std::vector<std::string> pids, contents;
     std::vector<std::int64_t> confidences;
     std::vector<std::optional<std::string>> events;
@@ -50,7 +70,7 @@ std::vector<std::string> insert_facts(pg::Transaction& transaction, const std::s
         {"origin", "extraction"}, {"provider", origin.provider}, {"model", origin.model}};
     std::vector<std::string> kinds{"embed"};
     if (categorize) kinds.emplace_back("categorize");
-    const std::vector<pg::Statement> statements{
+    transaction.defer(
         {"insert into " + pg::qualified(schema, "memories") +
              " (pid, agent_id, org_id, user_id, content, metadata, kind, source_pid, event_at, confidence, "
              "created_at, updated_at) select pid, $1, $2, $3, content, $4::jsonb, 'semantic', $5, "
@@ -68,17 +88,15 @@ std::vector<std::string> insert_facts(pg::Transaction& transaction, const std::s
              .array(contents)
              .array(confidences)
              .array(events),
-         true},
+         true});
+    transaction.defer(
         {"insert into " + pg::qualified(schema, "memory_jobs") +
              " (source_pid, kind, payload, created_at, updated_at) select pid, kind, '{\"origin\": "
              "\"extraction\"}', " +
              at + ", " + at +
              " from (select clock_timestamp() as now) t, unnest($1::text[]) with ordinality as f (pid, n), "
              "unnest($2::text[]) with ordinality as k (kind, i) order by n, i",
-         pg::Params().array(pids).array(kinds), true},
-    };
-    transaction.pipeline(statements);
-    return pids;
+         pg::Params().array(pids).array(kinds), true});
 }
 
 std::vector<std::string> retire_derived(pg::Transaction& transaction, const std::string& schema,

@@ -25,6 +25,15 @@ std::vector<Derived> derived(pg::Connection& connection, const std::string& sche
                              const std::string& source_pid);
 std::vector<std::string> pids(std::span<const Derived> rows);
 
+// A memory and what was derived from it, in one round trip. nullopt: it does not exist. `content_limit` as in
+// load().
+struct Lineage {
+    Memory memory;
+    std::vector<Derived> derived;
+};
+std::optional<Lineage> load_lineage(pg::Connection& connection, const std::string& schema,
+                                    const std::string& pid, int content_limit);
+
 struct NewFact {
     std::string content;
     int confidence = 100;                 // 0 to 100
@@ -36,10 +45,9 @@ struct Origin {
 };
 
 // Inserts the facts in their order, created_at strictly increasing, each with its embed job and, where
-// `categorize`, its categorize job. Returns their pids.
-std::vector<std::string> insert_facts(pg::Transaction& transaction, const std::string& schema,
-                                      const Memory& source, std::span<const NewFact> facts,
-                                      const Origin& origin, bool categorize);
+// `categorize`, its categorize job; deferred.
+void insert_facts(pg::Transaction& transaction, const std::string& schema, const Memory& source,
+                  std::span<const NewFact> facts, const Origin& origin, bool categorize);
 
 // Locks the active semantic memories of the source and retires them. Returns their pids. Throws
 // pg::Error(transaction) when somebody has one of them locked: the caller starts over.

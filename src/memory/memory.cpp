@@ -18,9 +18,9 @@ std::string milliseconds(const std::string& column) {
 
 }  // namespace
 
-std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
-                         std::span<const std::string> pids, int content_limit) {
-    const pg::Statement statement{
+pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids,
+                             int content_limit) {
+    return {
         "select pid, agent_id, org_id, user_id, kind, left(content, $2::integer), metadata::text, "
         "qdrant_status, " +
             milliseconds("created_at") + ", " + milliseconds("event_at") +
@@ -28,7 +28,9 @@ std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
             "xmin::text from " +
             pg::qualified(schema, "memories") + " where pid = any($1::text[])",
         pg::Params().array(pids).add(content_limit), true};
-    const auto result = connection.exec(statement);
+}
+
+std::vector<Memory> loaded(const pg::Result& result) {
     std::vector<Memory> memories;
     memories.reserve(static_cast<std::size_t>(result.rows()));
     for (int row = 0; row < result.rows(); ++row) {
@@ -50,6 +52,12 @@ std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
         memories.push_back(std::move(memory));
     }
     return memories;
+}
+
+std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
+                         std::span<const std::string> pids, int content_limit) {
+    const auto statement = load_statement(schema, pids, content_limit);
+    return loaded(connection.exec(statement));
 }
 
 std::vector<Locked> lock(pg::Transaction& transaction, const std::string& schema,

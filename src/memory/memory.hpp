@@ -40,6 +40,10 @@ struct Memory {
 std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
                          std::span<const std::string> pids, int content_limit);
 
+// The same for a round trip of several statements.
+pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids, int content_limit);
+std::vector<Memory> loaded(const pg::Result& result);
+
 // Locks the rows for no key update, in the order of their pids, passing over those that somebody has locked:
 // a settle that waited here while it holds another could deadlock with an agent, and Postgres would pick the
 // agent as the victim. Collides neither with inserts of jobs nor with new facts of the row.

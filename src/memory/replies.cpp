@@ -88,8 +88,7 @@ pg::Statement Replies::removal(const Key& key) const {
 
 void Replies::remove(pg::Transaction& transaction, const Key& key) {
     if (!present_) return;
-    const auto statement = removal(key);
-    transaction.exec(statement);
+    transaction.defer(removal(key));
 }
 
 void Replies::remove_all(pg::Transaction& transaction, const std::string& source_pid,
@@ -113,12 +112,12 @@ void Replies::let_go(const Key& key) noexcept {
     }
 }
 
-void Replies::reject(pg::Transaction& transaction, const Key& key) noexcept {
+void Replies::reject(const Key& key) noexcept {
     if (!present_) return;
     try {
-        transaction.rollback();
+        auto lease = pool_.acquire({}, last_wait);
         const auto statement = removal(key);
-        transaction.connection().exec(statement);
+        lease->exec(statement);
     } catch (const std::exception&) {
         // The next settle rejects it again.
     }

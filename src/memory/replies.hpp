@@ -29,11 +29,11 @@ class Replies {
     // `reply` is JSON text. Waits for a database that is away until `stop`; then it tries once more, shortly.
     void keep(const Key& key, const std::string& reply, const std::stop_token& stop);
     std::optional<std::string> find(const Key& key, const std::stop_token& stop);
-    // Inside the settle that the reply was for.
+    // Inside the settle that the reply was for; deferred.
     void remove(pg::Transaction& transaction, const Key& key);
-    // The settle failed for what the reply says: rolls the transaction back, and deletes the entry on its
-    // connection, so that it is not replayed for ever. Throws nothing: an entry that stays is met again.
-    void reject(pg::Transaction& transaction, const Key& key) noexcept;
+    // The settle failed for what the reply says: the entry is deleted, so that it is not replayed for ever.
+    // Throws nothing: an entry that stays is met again.
+    void reject(const Key& key) noexcept;
     // All that was kept of a memory for this kind: a transaction that takes its jobs away.
     void remove_all(pg::Transaction& transaction, const std::string& source_pid, const std::string& kind);
     // The entry of a claim that was lost, unless a job is left that may ask for it. Throws nothing.

@@ -25,11 +25,11 @@ std::optional<Staged> staged(pg::Connection& connection, const std::string& sche
 
 void stage(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,
            const std::string& triples) {
-    transaction.exec(
-        "insert into " + table(schema) +
-            " (source_pid, triples, created_at) values ($1, $2::jsonb, clock_timestamp()) on conflict "
-            "(source_pid) do update set triples = excluded.triples, created_at = excluded.created_at",
-        pg::Params().add(source_pid).add(triples));
+    transaction.defer(
+        {"insert into " + table(schema) +
+             " (source_pid, triples, created_at) values ($1, $2::jsonb, clock_timestamp()) on conflict "
+             "(source_pid) do update set triples = excluded.triples, created_at = excluded.created_at",
+         pg::Params().add(source_pid).add(triples), true});
 }
 
 bool clear_staged(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,

@@ -21,7 +21,7 @@ struct Staged {
 std::optional<Staged> staged(pg::Connection& connection, const std::string& schema,
                              const std::string& source_pid);
 
-// Replaces what was staged for the source. The caller holds the source's lock.
+// Replaces what was staged for the source; deferred. The caller holds the source's lock.
 void stage(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,
            const std::string& triples);
 

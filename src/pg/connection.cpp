@@ -50,6 +50,13 @@ Result Connection::exec(const Statement& statement, std::stop_token stop) {
     return std::move(results.front());
 }
 
+std::vector<Result> Connection::exec(std::span<const Statement> statements, std::stop_token stop) {
+    if (statements.empty()) return {};
+    std::vector<View> views;
+    for (const auto& statement : statements) views.push_back(view(statement));
+    return run(std::move(views), !in_transaction_, stop);
+}
+
 Connection::View Connection::view(const Statement& statement) {
     return {statement.sql.c_str(), &statement.params, statement.repeated, statement.in_order};
 }
@@ -82,7 +89,7 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
 
     const auto prologue = std::exchange(prologue_, {});
     std::vector<View> first;
-    for (const auto& statement : prologue) first.push_back({statement.sql.c_str(), &statement.params});
+    for (const auto& statement : prologue) first.push_back(view(statement));
     std::vector<std::size_t> expected, added;
     for (auto& segment : segments) {
         if (const auto found = std::ranges::find_if(segment, &View::in_order); found != segment.end())

@@ -57,6 +57,8 @@ class Connection {
     // that, also when it had been lost while idle, Error(connection).
     Result exec(const std::string& sql, const Params& params = {}, std::stop_token stop = {});
     Result exec(const Statement& statement, std::stop_token stop = {});
+    // Several in one round trip and one transaction. Throws the first Error.
+    std::vector<Result> exec(std::span<const Statement> statements, std::stop_token stop = {});
 
     // One round trip, one implicit transaction a segment. A lost connection throws UnknownOutcome (any of the
     // segments may stand); a segment's own error is returned and does not touch the others.
@@ -122,13 +124,15 @@ class Connection {
     std::optional<bool> direct_;  // no pooler between us and the server; empty: not asked yet
     bool outdated_ = false;       // what is prepared here fits the schema no more
     std::unordered_map<std::string, std::string> prepared_;  // SQL → the name that it is prepared under
-    std::vector<Statement> prologue_;  // begin and settings, sent together with the first statement
+    std::vector<Statement>
+        prologue_;  // sent together with the next statement: begin, settings, deferred ones
     std::optional<Error> loss_;
     Waiter waiter_;
 };
 
 // begin … commit, READ COMMITTED. Begin travels with the first statement, so a transaction of one exec and a
-// commit is two round trips, and one of commit(statements) alone is one. Destroyed uncommitted, it rolls back
+// commit is two round trips, and one of commit(statements) alone, or of what was deferred to the commit, is
+// one. Destroyed uncommitted, it rolls back
 // (or leaves a broken connection behind). `lock_timeout` 500 ms stays below deadlock_timeout: memoird always
 // yields first; 0 waits for ever. Connection::exec on its connection is part of the transaction meanwhile.
 class Transaction {
@@ -144,6 +148,8 @@ class Transaction {
     Result exec(const Statement& statement);
     std::vector<Result> pipeline(
         std::span<const Statement> statements);  // one round trip, throws the first Error
+    // Sent together with the next statement or the commit, which throws its error; its result is not wanted.
+    void defer(Statement statement);
     void commit();  // throws UnknownOutcome when the connection is lost after COMMIT was sent
     // `last` and the commit in one round trip. Throws the first Error, and nothing stands then;
     // UnknownOutcome as above.
@@ -157,6 +163,7 @@ class Transaction {
     Connection& connection_;
     std::stop_token stop_;
     bool open_ = true;
+    bool used_ = false;    // something was sent, or is to be
     bool failed_ = false;  // a statement failed: the server would turn a commit into a rollback
 };
 

@@ -18,7 +18,8 @@ Transaction::Transaction(Connection& connection, Durability durability, Millisec
     if (connection_.in_transaction_) throw Error(ErrorClass::other, "", "a transaction inside a transaction");
     // Explicit, because default_transaction_isolation may say something else. The settings are local: they
     // end with the transaction, as a pooler needs it.
-    Statement settings{"select set_config('lock_timeout', $1, true)", {}};
+    Statement settings{
+        "select set_config('lock_timeout', $1, true)", {}, connection_.direct_.value_or(false)};
     settings.params.add(std::to_string(lock_timeout.count()));
     if (durability == Durability::off) settings.sql += ", set_config('synchronous_commit', 'off', true)";
     connection_.prologue_.push_back({"begin isolation level read committed", {}});
@@ -38,7 +39,13 @@ Result Transaction::exec(const Statement& statement) {
     return run(Connection::view(statement));
 }
 
+void Transaction::defer(Statement statement) {
+    used_ = true;
+    connection_.prologue_.push_back(std::move(statement));
+}
+
 Result Transaction::run(Connection::View view) {
+    used_ = true;
     try {
         auto results = connection_.run({view}, false, stop_);
         return std::move(results.front());
@@ -61,10 +68,9 @@ std::vector<Result> Transaction::commit(std::span<const Statement> last) {
         rollback();
         throw Error(ErrorClass::other, "25P02", "commit of a transaction that has failed or ended");
     }
-    // Nothing was sent, nothing is to be: there is no transaction.
-    const bool empty = last.empty() && !connection_.prologue_.empty();
     std::vector<Result> results;
-    if (empty) {
+    if (last.empty() && !used_) {
+        // Nothing was sent, nothing is to be: there is no transaction.
         connection_.prologue_.clear();
     } else {
         try {
@@ -87,6 +93,7 @@ std::vector<Result> Transaction::commit(std::span<const Statement> last) {
 
 std::vector<Result> Transaction::run(std::span<const Statement> statements, bool commit) {
     if (statements.empty() && !commit) return {};
+    used_ = true;
     static const Params none;
     std::vector<Connection::View> views;
     for (const auto& statement : statements) views.push_back(Connection::view(statement));

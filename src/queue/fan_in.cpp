@@ -5,11 +5,9 @@
 
 namespace memoir::queue {
 
-int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
-                       std::span<const std::string> source_pids) {
-    if (source_pids.empty()) return 0;
+pg::Statement fan_in(const std::string& schema, std::span<const std::string> source_pids) {
     const auto jobs = pg::qualified(schema, "memory_jobs");
-    const pg::Statement statement{
+    return {
         "insert into " + jobs +
             " (source_pid, kind, payload, created_at, updated_at) "
             "select m.pid, 'synthesize', '{}', t.now, t.now from (select clock_timestamp() as now) t, " +
@@ -17,6 +15,12 @@ int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
             " m where m.pid = any($1::text[]) and not exists (select from " + jobs +
             " j where j.source_pid = m.pid and j.kind in ('extract', 'relational_extract', 'synthesize'))",
         pg::Params().array(source_pids), true};
+}
+
+int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,
+                       std::span<const std::string> source_pids) {
+    if (source_pids.empty()) return 0;
+    const auto statement = fan_in(schema, source_pids);
     return static_cast<int>(transaction.exec(statement).affected());
 }
 

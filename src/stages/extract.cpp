@@ -32,6 +32,11 @@ class Extract::Store : public work::Effects {
         }
     }
 
+    void refused(work::Members members) override {
+        for (const auto member : members)
+            if (members_[member]) stage_.extractor_.replies().reject(members_[member]->key);
+    }
+
     void abandoned(work::Members members) override {
         for (const auto member : members)
             if (members_[member]) stage_.extractor_.replies().let_go(members_[member]->key);

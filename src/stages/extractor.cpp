@@ -35,28 +35,35 @@ std::string reference_date(const memory::Memory& source) {
 
 std::optional<Reading> Extractor::read(const std::string& pid, const std::stop_token& stop) const {
     auto lease = pool_.acquire(stop);
-    auto found = memory::load(*lease, settings_.schema, std::span(&pid, 1), content_limit);
-    if (found.empty()) return std::nullopt;
-    return Reading{std::move(found.front()), memory::derived(*lease, settings_.schema, pid)};
+    auto found = memory::load_lineage(*lease, settings_.schema, pid, content_limit);
+    if (!found) return std::nullopt;
+    return Reading{std::move(found->memory), std::move(found->derived)};
 }
+
+namespace {
 
 // Not by the row's version: the embed job of the same memory writes its qdrant_status meanwhile, more often
 // than not.
-bool Extractor::same(pg::Transaction& transaction, const memory::Memory& before) const {
-    const auto found =
-        memory::load(transaction.connection(), settings_.schema, std::span(&before.pid, 1), content_limit);
-    if (found.empty()) return false;
-    const auto& now = found.front();
+bool alike(const memory::Memory& now, const memory::Memory& before) {
     return now.version == before.version ||
            (now.content == before.content && now.event_at_ms == before.event_at_ms &&
             now.created_at_ms == before.created_at_ms && now.retired == before.retired &&
             now.scope == before.scope);
 }
 
+}  // namespace
+
+bool Extractor::same(pg::Transaction& transaction, const memory::Memory& before) const {
+    const auto found =
+        memory::load(transaction.connection(), settings_.schema, std::span(&before.pid, 1), content_limit);
+    return !found.empty() && alike(found.front(), before);
+}
+
 bool Extractor::still(pg::Transaction& transaction, const Reading& reading) const {
-    return same(transaction, reading.source) &&
-           memory::pids(memory::derived(transaction.connection(), settings_.schema, reading.source.pid)) ==
-               memory::pids(reading.derived);
+    const auto now =
+        memory::load_lineage(transaction.connection(), settings_.schema, reading.source.pid, content_limit);
+    return now && alike(now->memory, reading.source) &&
+           memory::pids(now->derived) == memory::pids(reading.derived);
 }
 
 namespace {
@@ -175,22 +182,10 @@ Extractor::PaidTriples Extractor::triples(const work::Claim& claim, const memory
     return paid;
 }
 
-void Extractor::settle(pg::Transaction& transaction, const memory::Replies::Key& key,
-                       const std::function<void()>& store) {
-    try {
-        store();
-        replies_.remove(transaction, key);
-    } catch (const pg::Error& error) {
-        if (error.error_class() == pg::ErrorClass::data) replies_.reject(transaction, key);
-        throw;
-    }
-}
-
 void Extractor::store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid) {
-    settle(transaction, paid.key, [&] {
-        memory::insert_facts(transaction, settings_.schema, source, paid.facts,
-                             {std::string(chat_.provider()), chat_.model()}, settings_.categorize);
-    });
+    memory::insert_facts(transaction, settings_.schema, source, paid.facts,
+                         {std::string(chat_.provider()), chat_.model()}, settings_.categorize);
+    replies_.remove(transaction, paid.key);
 }
 
 }  // namespace memoir::stages

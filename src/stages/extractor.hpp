@@ -4,7 +4,6 @@
 // it, asks the journal of replies and else the model, and compares under the lock of a settle what was read.
 // Thread safety: all of it; a Reading is its holder's.
 
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -22,7 +21,7 @@
 
 namespace memoir::stages {
 
-// A memory as it was read, and the pids of what had been derived from it.
+// A memory as it was read, and what had been derived from it.
 struct Reading {
     memory::Memory source;
     std::vector<memory::Derived> derived;
@@ -66,11 +65,8 @@ class Extractor {
     };
     PaidTriples triples(const work::Claim& claim, const memory::Memory& source, const std::stop_token& stop);
 
-    // In the settle: what came of a paid reply is stored, and the journal forgets the reply. One that the
-    // database refuses is forgotten, too, and the error goes on.
-    void settle(pg::Transaction& transaction, const memory::Replies::Key& key,
-                const std::function<void()>& store);
-    // The facts and their jobs, so.
+    // In the settle: the facts of a paid reply and their jobs are stored, and the journal forgets the reply;
+    // deferred.
     void store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid);
     memory::Replies& replies() { return replies_; }
     model::Chat& chat() { return chat_; }

@@ -22,10 +22,14 @@ class RelationalExtract::Store : public work::Effects {
             if (!members_[member]) continue;
             const auto& said = *members_[member];
             if (!stage_.extractor_.same(transaction, said.source)) throw work::Changed({member});
-            stage_.extractor_.settle(transaction, said.paid.key, [&] {
-                memory::stage(transaction, stage_.schema_, said.source.pid, said.paid.triples);
-            });
+            memory::stage(transaction, stage_.schema_, said.source.pid, said.paid.triples);
+            stage_.extractor_.replies().remove(transaction, said.paid.key);
         }
+    }
+
+    void refused(work::Members members) override {
+        for (const auto member : members)
+            if (members_[member]) stage_.extractor_.replies().reject(members_[member]->paid.key);
     }
 
     void committed(work::Members members) override {

@@ -72,6 +72,8 @@ class Reprocess::Replace : public work::Effects {
         if (stage_.fan_in_) queue::enqueue_synthesize(transaction, schema, std::span(&pid, 1));
     }
 
+    void refused(work::Members) override { stage_.tools_.extractor->replies().reject(paid_.key); }
+
     // What the payload says is retired must be what is.
     std::vector<std::string> expected() const {
         std::vector<std::string> active;

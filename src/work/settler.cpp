@@ -21,6 +21,8 @@ using Index = std::size_t;
 // Between two tries of a settle that met somebody else's lock or an absent database.
 constexpr Milliseconds first_pause{5}, longest_pause{500};
 constexpr Milliseconds connection_wait{5'000};
+// A settle that has been tried for this long is told of; not more often than that for all loops together.
+constexpr Milliseconds tell_after{10'000}, tell_every{60'000};
 // After a claim that the database refused: a grant or the schema was changed under us, and a human acts
 // slowly.
 constexpr Milliseconds refused_pause{5'000};
@@ -182,17 +184,31 @@ void Settler::gone(Claim& claim) {
 // --- trying until it stands
 // ----------------------------------------------------------------------------------
 
+void Settler::held_up(const pg::Error& error, TimePoint since) {
+    const auto now = Steady::now();
+    const auto waited = std::chrono::duration_cast<Milliseconds>(now - since);
+    std::vector<telemetry::Field> fields{{"error", std::string(error.what())},
+                                         {"waited_ms", static_cast<std::int64_t>(waited.count())}};
+    auto told = told_.load();
+    const bool due = waited >= tell_after && (told == TimePoint::min() || now - told >= tell_every);
+    if (due && told_.compare_exchange_strong(told, now))
+        context_.log.warning("memoir.worker.complete_failed",
+                             "finished work waits for the database to take its end", std::move(fields));
+    else
+        context_.log.debug("memoir.worker.complete_failed", "a settle is tried again", std::move(fields));
+}
+
 template <typename Do>
 bool Settler::repeat(Do&& attempt) {
     auto wait = first_pause;
+    const auto begun = Steady::now();
     while (!context_.abandon.stop_requested()) {
         try {
             if (attempt()) return true;
         } catch (const pg::Error& error) {
             if (context_.abandon.stop_requested()) return false;
             if (!passes_by_itself(error) && !dynamic_cast<const pg::UnknownOutcome*>(&error)) throw;
-            context_.log.debug("memoir.worker.complete_failed", "a settle is tried again",
-                               {{"error", std::string(error.what())}});
+            held_up(error, begun);
         }
         pause(Milliseconds(
                   static_cast<Milliseconds::rep>(static_cast<double>(wait.count()) * (0.5 + random_unit()))),
@@ -388,7 +404,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                 if (whole) {
                     if (effects) effects->apply(transaction, ready);
                     if (entry.fan_in)
-                        queue::enqueue_synthesize(transaction, context_.schema, sources(batch, ready));
+                        transaction.defer(queue::fan_in(context_.schema, sources(batch, ready)));
                     unknown = true;
                     step("settle.committing");
                     transaction.commit();
@@ -426,6 +442,8 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
     } catch (const Failure& failure) {
         failed(failure);
     } catch (const pg::Error& error) {
+        if (effects && members.size() == 1 && error.error_class() == pg::ErrorClass::data)
+            effects->refused(members);
         failed(to_failure(error));
     }
     rest(std::exchange(locked_out, {}));
@@ -435,8 +453,8 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
 void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effects) {
     const std::vector<Index> member{0};
     const auto batch = std::span(&claim, 1);
-    bool unknown = false, is_lost = false;
-    const bool stood = repeat([&] {
+    bool unknown = false, is_lost = false, stood = false;
+    const auto attempt = [&] {
         if (unknown) {
             auto lease = context_.pool.acquire(context_.abandon, connection_wait);
             const auto look = queue::look(context_.schema, ids(batch, member), payload);
@@ -471,7 +489,13 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         transaction.commit();
         step("checkpoint.committed");
         return true;
-    });
+    };
+    try {
+        stood = repeat(attempt);
+    } catch (const pg::Error& error) {
+        if (error.error_class() == pg::ErrorClass::data) effects.refused(member);
+        throw;
+    }
     if (!stood || is_lost) throw Failure(FailureType::cancelled, "the claim was lost at a checkpoint");
     effects.committed(member);
     claim.payload(payload);

@@ -6,6 +6,7 @@
 // Work that is free to repeat commits without waiting for the disk: its effects and the removal of its row
 // vanish together. Paid work, and failing, waits. Thread safety: all of Settler.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -70,6 +71,7 @@ class Settler : public Checkpoints {
     void resolve(std::span<Claim> batch, std::vector<std::size_t>& members, queue::Meant meant);
     template <typename Do>
     bool repeat(Do&& attempt);  // until it returns true; false: abandoned
+    void held_up(const pg::Error& error, TimePoint since);
 
     // The claim is over: counted, and no longer held. Lets the next suspect in after one.
     void ended(Claim& claim, std::string_view outcome, std::string_view failure = "none");
@@ -79,6 +81,7 @@ class Settler : public Checkpoints {
     void gone(Claim& claim);
 
     Context& context_;
+    std::atomic<TimePoint> told_{TimePoint::min()};  // that settles are held up
 };
 
 }  // namespace memoir::work

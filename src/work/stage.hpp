@@ -52,6 +52,8 @@ class Effects {
     // In the settling transaction, the sources locked, the rows of exactly these members removed. Throws to
     // roll back.
     virtual void apply(pg::Transaction& transaction, Members members) = 0;
+    // The database refuses the data of this one: nothing of it is to be tried again as it is. Throws nothing.
+    virtual void refused(Members) {}
     // It stands. No I/O that may fail.
     virtual void committed(Members) {}
     // After prepare(): the claim is lost, the source is gone, or the outcome will never be known.

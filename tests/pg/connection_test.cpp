@@ -184,6 +184,21 @@ TEST_CASE("a statement's own error leaves the connection usable") {
     CHECK(connection->reusable());
 }
 
+TEST_CASE("several statements are one round trip and one transaction") {
+    const auto connection = Connection::connect({.conninfo = Cluster::shared().url()});
+    connection->exec("create temp table numbers (n int primary key)");
+    const std::vector<pg::Statement> statements{{"insert into numbers values (1)", {}},
+                                                {"select n from numbers", {}}};
+    const auto results = connection->exec(statements);
+    REQUIRE(results.size() == 2);
+    CHECK(results[1].integer(0, 0) == 1);
+    const std::vector<pg::Statement> failing{{"insert into numbers values (2)", {}},
+                                             {"insert into numbers values (1)", {}}};
+    CHECK_THROWS_AS(connection->exec(failing), pg::Error);
+    CHECK(connection->exec("select count(*) from numbers").integer(0, 0) == 1);
+    CHECK(connection->exec(std::span<const pg::Statement>()).empty());
+}
+
 TEST_CASE("a statement deadline breaks the connection, leaves the outcome open and cancels on the server") {
     auto connection = connect(), observer = connect();
     const int pid = pid_of(*connection);

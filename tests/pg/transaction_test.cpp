@@ -140,6 +140,61 @@ TEST_CASE("an error in the last statements rolls everything back") {
     CHECK(connection->reusable());  // also its locks are gone before the destructor
 }
 
+TEST_CASE("what is deferred travels with the next statement or the commit, in its order") {
+    Table table;
+    auto connection = connect();
+    {
+        Transaction transaction(*connection, Durability::on);
+        transaction.defer(insert(1));
+        transaction.defer(insert(2));
+        CHECK(transaction.exec("select count(*) from numbers").integer(0, 0) == 2);
+        transaction.defer(insert(3));
+        CHECK(table.count() == 0);
+        transaction.commit();
+    }
+    CHECK(table.count() == 3);
+    {
+        Transaction transaction(*connection, Durability::on);
+        transaction.defer(insert(4));
+        const std::array last{insert(5)};
+        const auto results = transaction.commit(last);
+        REQUIRE(results.size() == 1);
+        CHECK(results[0].affected() == 1);
+    }
+    CHECK(table.count() == 5);
+    {
+        Transaction transaction(*connection, Durability::on);
+        transaction.defer(insert(6));
+    }
+    CHECK(table.count() == 5);
+    CHECK(connection->reusable());
+}
+
+TEST_CASE("an error of what was deferred is thrown by what sends it, and nothing stands") {
+    Table table;
+    auto connection = connect();
+    table.connection().exec("insert into numbers values (1)");
+    const bool at_commit = GENERATE(true, false);
+    Transaction transaction(*connection, Durability::on);
+    transaction.exec("insert into numbers values (2)");
+    transaction.defer(insert(1));
+    transaction.defer(insert(3));
+    try {
+        if (at_commit)
+            transaction.commit();
+        else
+            transaction.exec("select 1");
+        FAIL("no error");
+    } catch (const pg::UnknownOutcome&) {
+        FAIL("the outcome is known");
+    } catch (const pg::Error& error) {
+        CHECK(error.sqlstate() == "23505");
+    }
+    transaction.rollback();
+    CHECK(table.count() == 1);
+    CHECK(connection->reusable());
+}
+
 TEST_CASE("a transaction in which a statement failed cannot be committed") {
     Table table;
     auto connection = connect();

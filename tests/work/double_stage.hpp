@@ -32,11 +32,14 @@ class CountingEffects : public work::Effects {
         transaction.exec("insert into " + table_ + " (job) select unnest($1::bigint[])",
                          pg::Params().array(ids));
     }
+    void refused(work::Members members) override {
+        if (refusing) refusing(members);
+    }
     void abandoned(work::Members members) override {
         if (abandoning) abandoning(members);
     }
     std::function<void(work::Members, std::stop_token)> preparing;
-    std::function<void(work::Members)> applying, abandoning;
+    std::function<void(work::Members)> applying, refusing, abandoning;
 
   private:
     const std::string table_;

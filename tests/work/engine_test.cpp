@@ -173,6 +173,55 @@ TEST_CASE("a batch whose effects fail for one member is halved until the culprit
     for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[5] ? 0 : 1));
 }
 
+TEST_CASE("effects whose data the database refuses are told so, the culprit's alone") {
+    Bench bench;
+    bench.options.max_attempts = 1;
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 4; ++row) ids.push_back(bench.job());
+    bench.schema.sql("alter table $schema.effects add check (job <> " + std::to_string(ids[2]) + ")");
+    std::mutex mutex;
+    std::vector<std::int64_t> refused;
+    bench.start([&](Claims claims, auto&, auto) {
+        auto effects = bench.effects(claims);
+        std::vector<std::int64_t> jobs;
+        for (const auto& claim : claims) jobs.push_back(claim.job().id);
+        effects->refusing = [&, jobs](work::Members members) {
+            std::lock_guard lock(mutex);
+            for (const auto member : members) refused.push_back(jobs[member]);
+        };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    CHECK(eventually([&] { return bench.jobs() == 1 && bench.state(ids[2]).starts_with("failed/-/1/"); }));
+    for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[2] ? 0 : 1));
+    std::lock_guard lock(mutex);
+    CHECK(refused == std::vector{ids[2]});
+}
+
+TEST_CASE("settles that the database holds up for long are told of once, and stand in the end") {
+    Bench bench;
+    bench.options.lanes = {{"lane", {"embed"}, 2, 1}};
+    for (int row = 0; row < 2; ++row) bench.job();
+    std::atomic<bool> locked = true;
+    bench.start([&](Claims claims, auto&, auto) {
+        auto effects = bench.effects(claims);
+        effects->applying = [&](work::Members) {
+            if (locked) throw pg::Error(pg::ErrorClass::transaction, "55P03", "somebody has it locked");
+        };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    const auto warnings = [&] {
+        int count = 0;
+        for (const auto& event : bench.log.named("memoir.worker.complete_failed"))
+            count += event.level == telemetry::Level::warning ? 1 : 0;
+        return count;
+    };
+    CHECK(eventually([&] { return warnings() > 0; }));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    CHECK(warnings() == 1);
+    locked = false;
+    CHECK(eventually([&] { return bench.jobs() == 0; }));
+}
+
 TEST_CASE("a holder whose claim was taken changes nothing, for every way to settle") {
     const std::string way = GENERATE("complete", "no-op", "retry", "fail", "park", "release", "checkpoint");
     CAPTURE(way);
