@@ -36,8 +36,10 @@ std::optional<Milliseconds> date(const std::string& text, std::chrono::system_cl
     if (first.empty() || first.find_first_of("MTWFS") != 0) return std::nullopt;
     const time_t at = curl_getdate(text.c_str(), nullptr);
     if (at == -1) return std::nullopt;
-    const auto wait = std::chrono::ceil<Milliseconds>(std::chrono::system_clock::from_time_t(at) - now);
-    if (wait > longest_wait) return std::nullopt;
+    // In milliseconds, for the clock's nanoseconds end in 2262.
+    const auto today = std::chrono::floor<Milliseconds>(now.time_since_epoch());
+    if (at > std::chrono::ceil<std::chrono::seconds>(today + longest_wait).count()) return std::nullopt;
+    const auto wait = Milliseconds(at * 1'000) - today;
     return std::max(wait, Milliseconds(0));  // a moment that has passed: now
 }
 

@@ -47,7 +47,12 @@ const char* setting_of(const http::Response& response, const ErrorBody& error) {
 }  // namespace
 
 nlohmann::json parse_body(const http::Response& response) {
-    return nlohmann::json::parse(response.body, nullptr, false);
+    // No answer of a model lies deeper; writing out what nests a million levels would overflow the stack.
+    constexpr int deepest = 64;
+    const auto within = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+        return depth <= deepest;
+    };
+    return nlohmann::json::parse(response.body, within, false);
 }
 
 std::string dump_body(const nlohmann::json& body) {

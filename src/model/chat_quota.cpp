@@ -66,8 +66,9 @@ std::optional<double> time_seconds(const std::string& text, system_clock::time_p
         return std::nullopt;
     }
     const auto offset = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
-    const auto at = system_clock::from_time_t(::timegm(&parts) - offset);
-    return std::max(0.0, std::chrono::duration<double>(at - now).count());
+    // In floating point: the clock's nanoseconds end in 2262.
+    const auto at = static_cast<double>(::timegm(&parts) - offset);
+    return std::max(0.0, at - std::chrono::duration<double>(now.time_since_epoch()).count());
 }
 
 std::optional<double> number_of(const std::string& text) {

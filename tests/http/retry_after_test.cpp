@@ -71,6 +71,7 @@ TEST_CASE("what names no sensible time is as if absent") {
                                    "Monday",
                                    "Sun, 99 Nov 1994 08:49:40 GMT",
                                    "Sun, 06 Nov 2094 08:49:40 GMT",
+                                   "Fri, 31 Dec 9999 23:59:59 GMT",
                                    "1994-11-06T08:49:40Z",
                                    "\xff\xfe"}) {
         CAPTURE(text);

@@ -213,6 +213,24 @@ TEST_CASE("an odd wrapping of a good answer does not matter, an endless one is n
     }
 }
 
+TEST_CASE("an answer that nests without end is read no deeper than any of ours is") {
+    const std::string deep = std::string(1'500'000, '[') + std::string(1'500'000, ']');
+    const auto within = [&](std::string body, const std::string& place) {
+        return HttpReply{200, body.replace(body.find(place), place.size(), deep)};
+    };
+    for (const auto& provider : providers) {
+        INFO(provider);
+        CHECK(call(provider, {200, deep}).failure.starts_with("job: "));
+        const auto body = good_reply(provider).body;
+        CHECK(call(provider, within(body, json(answer).dump())).failure.starts_with("job: "));
+    }
+    const json tool{{"type", "tool_use"}, {"name", "facts"}, {"input", "here"}};
+    const json reply{{"content", json::array({tool})},
+                     {"stop_reason", "tool_use"},
+                     {"usage", {{"input_tokens", 12}, {"output_tokens", 7}}}};
+    call("anthropic", within(reply.dump(), "\"here\""));
+}
+
 TEST_CASE("gzip that nobody asked for is read where it is some, else it is no answer") {
     for (const auto& provider : providers) {
         INFO(provider);

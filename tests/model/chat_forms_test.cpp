@@ -639,7 +639,7 @@ TEST_CASE("reads how long until a rate limit is full again") {
     CHECK(reset("2026-09-21T16:13:50+02:00") == 30'000);
     CHECK(reset("2026-09-21T14:00:00Z") == 0);
     for (const auto* text : {"", "soon", "-1", "-1s", "1x", "s", "1s2", "1e3", "nan", "99h", "2026-09-21",
-                             "2026-09-21T14:13:50", "2027-09-21T14:13:50Z"})
+                             "2026-09-21T14:13:50", "2027-09-21T14:13:50Z", "9999-12-31T23:59:59Z"})
         CHECK(reset(text) == -1);
 }
 
