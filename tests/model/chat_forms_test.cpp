@@ -675,6 +675,16 @@ TEST_CASE("takes the rate limits from the headers of an answer") {
                            {})
                   .empty());
     }
+    SECTION("less than one call is one") {
+        const auto odd = openai->quotas(reply,
+                                        response_of(200, "",
+                                                    {{"x-ratelimit-limit-requests", "0.5"},
+                                                     {"x-ratelimit-remaining-requests", "0.25"},
+                                                     {"x-ratelimit-reset-requests", "1s"}}),
+                                        {});
+        REQUIRE(odd.size() == 1);
+        CHECK(odd[0].second.cost == 1);
+    }
     SECTION("Anthropic counts input and output apart") {
         const auto anthropic = make_anthropic_chat(options_of("https://api.anthropic.com"));
         const auto now = std::chrono::system_clock::from_time_t(1'790'000'000);
