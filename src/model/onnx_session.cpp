@@ -61,6 +61,17 @@ OnnxPort read_port(const OrtApi& api, const OrtSession* session, std::size_t ind
     return port;
 }
 
+// Products of 8-bit weights are added up in 16 bits where the processor has no VNNI, and overflow there:
+// scores come out wrong by more than what tells the labels apart. Then the runtime has to take the slower
+// way.
+bool needs_wide_sums() {
+#if defined(__x86_64__)
+    return !__builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 void apply(const OrtApi& api, OrtSessionOptions* options, const OnnxSession::Settings& settings,
            const std::string& file) {
     if (settings.library_defaults) return;
@@ -72,6 +83,7 @@ void apply(const OrtApi& api, OrtSessionOptions* options, const OnnxSession::Set
     set("session.intra_op.allow_spinning", settings.spin ? "1" : "0");
     set("session.inter_op.allow_spinning", "0");
     set("session.use_env_allocators", "1");
+    if (needs_wide_sums()) set("session.x64quantprecision", "1");
     // A pattern is kept for each shape that was ever run, and takes its memory in one piece.
     check_load(api, api.DisableMemPattern(options), file);
 }
