@@ -13,6 +13,8 @@ namespace {
 constexpr Milliseconds probe_interval{250};
 // Replies that nobody came back for live for days: how often they are looked for.
 constexpr Milliseconds sweep_interval{3'600'000};
+// Of replies that the database did not take when they came.
+constexpr Milliseconds flush_interval{5'000};
 }  // namespace
 
 Backends::Backends(config::Config config, Ground& ground, const Backends* before)
@@ -171,13 +173,17 @@ void Backends::watch() {
         });
     if (!extractor_ && !relator_) return;
     probers_.emplace_back([this](const std::stop_token& stop) {
+        auto next_sweep = Steady::now();
         do {
+            ground_.replies.flush(stop);
+            if (Steady::now() < next_sweep) continue;
+            next_sweep = Steady::now() + sweep_interval;
             try {
                 ground_.replies.sweep(stop);
             } catch (const pg::Error&) {
                 // An hour later it is still time.
             }
-        } while (pause(sweep_interval, stop));
+        } while (pause(flush_interval, stop));
     });
 }
 

@@ -11,11 +11,17 @@ constexpr Milliseconds connection_wait{5'000};
 // After the stop (drain, lost lease): the reply is paid for, so one more try, well inside a drain's slack.
 constexpr Milliseconds last_wait{200};
 // Replies that wait in this process for a database that is away.
-constexpr std::size_t most_unwritten = 1'000;
+constexpr std::size_t most_unwritten = 1'000, most_unwritten_bytes = 64 << 20;
+
+// A job that may ask for the entry `r`: replies of reprocess stand under a member's pid, not its job's.
+std::string asking_job(const std::string& schema, const std::string& pid, const std::string& kind) {
+    return "select from " + pg::qualified(schema, "memory_jobs") + " j where j.kind = " + kind +
+           " and (j.source_pid = " + pid + " or " + kind + " = 'reprocess')";
+}
 }  // namespace
 
 // False: not now. A memory that is gone takes no entry, and needs none.
-bool Replies::write(const Key& key, const std::string& reply, Milliseconds wait,
+bool Replies::write(const Key& key, const std::string& reply, bool asked_for, Milliseconds wait,
                     const std::stop_token& stop) {
     try {
         auto lease = pool_.acquire(stop, wait);
@@ -23,8 +29,9 @@ bool Replies::write(const Key& key, const std::string& reply, Milliseconds wait,
         const std::vector<pg::Statement> statements{
             {"insert into " + pg::qualified(schema_, "memoird_replies") +
                  " (source_pid, kind, request_hash, reply) select pid, $2, $3, $4::jsonb from " +
-                 pg::qualified(schema_, "memories") +
-                 " where pid = $1 on conflict (source_pid, kind, request_hash) do update set reply = "
+                 pg::qualified(schema_, "memories") + " where pid = $1" +
+                 (asked_for ? " and exists (" + asking_job(schema_, "$1", "$2") + ")" : std::string()) +
+                 " on conflict (source_pid, kind, request_hash) do update set reply = "
                  "excluded.reply, created_at = clock_timestamp()",
              pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash).add(reply), true}};
         transaction.commit(statements);
@@ -48,13 +55,27 @@ void Replies::keep(const Key& key, const std::string& reply, const std::stop_tok
     if (!present_) return;
     auto wait = first_pause;
     while (!stop.stop_requested()) {
-        if (write(key, reply, connection_wait, stop)) return;
+        if (write(key, reply, false, connection_wait, stop)) return;
         pause(wait, stop);
         wait = std::min(wait * 2, longest_pause);
     }
-    if (write(key, reply, last_wait, {})) return;
+    if (write(key, reply, false, last_wait, {})) return;
     std::lock_guard lock(mutex_);
-    if (unwritten_.size() < most_unwritten) unwritten_[key] = reply;
+    if (unwritten_.size() >= most_unwritten || unwritten_bytes_ + reply.size() > most_unwritten_bytes) return;
+    if (unwritten_.emplace(key, reply).second) unwritten_bytes_ += reply.size();
+}
+
+void Replies::flush(const std::stop_token& stop) {
+    const auto next = [&](const Key* after) -> std::optional<std::pair<Key, std::string>> {
+        std::lock_guard lock(mutex_);
+        const auto found = after ? unwritten_.upper_bound(*after) : unwritten_.begin();
+        return found == unwritten_.end() ? std::nullopt : std::optional(std::pair(*found));
+    };
+    for (auto entry = next(nullptr); entry && !stop.stop_requested(); entry = next(&entry->first)) {
+        if (!write(entry->first, entry->second, true, connection_wait, stop)) return;
+        std::lock_guard lock(mutex_);
+        if (unwritten_.erase(entry->first) > 0) unwritten_bytes_ -= entry->second.size();
+    }
 }
 
 std::optional<std::string> Replies::find(const Key& key, const std::stop_token& stop) {
@@ -64,6 +85,7 @@ std::optional<std::string> Replies::find(const Key& key, const std::stop_token& 
         std::lock_guard lock(mutex_);
         if (const auto found = unwritten_.find(key); found != unwritten_.end()) {
             waiting = std::move(found->second);
+            unwritten_bytes_ -= waiting->size();
             unwritten_.erase(found);
         }
     }
@@ -94,9 +116,9 @@ void Replies::remove(pg::Transaction& transaction, const Key& key) {
 void Replies::remove_all(pg::Transaction& transaction, const std::string& source_pid,
                          const std::string& kind) {
     if (!present_) return;
-    transaction.exec(
-        "delete from " + pg::qualified(schema_, "memoird_replies") + " where source_pid = $1 and kind = $2",
-        pg::Params().add(source_pid).add(kind));
+    transaction.defer(
+        {"delete from " + pg::qualified(schema_, "memoird_replies") + " where source_pid = $1 and kind = $2",
+         pg::Params().add(source_pid).add(kind), true});
 }
 
 void Replies::let_go(const Key& key) noexcept {
@@ -128,9 +150,8 @@ void Replies::sweep(const std::stop_token& stop) {
     auto lease = pool_.acquire(stop);
     lease->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
                     " r where created_at < clock_timestamp() - interval '7 days' or (created_at < "
-                    "clock_timestamp() - interval '1 hour' and not exists (select from " +
-                    pg::qualified(schema_, "memory_jobs") +
-                    " j where j.kind = r.kind and (j.source_pid = r.source_pid or r.kind = 'reprocess')))",
+                    "clock_timestamp() - interval '1 hour' and not exists (" +
+                    asking_job(schema_, "r.source_pid", "r.kind") + "))",
                 {}, stop);
 }
 

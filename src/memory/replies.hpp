@@ -42,9 +42,13 @@ class Replies {
     // reprocess stand under a member's pid: while any such job is left they stay), after seven days in any
     // case.
     void sweep(const std::stop_token& stop);
+    // Writes what this process remembers for a database that was away, where a job still asks for it.
+    void flush(const std::stop_token& stop);
 
   private:
-    bool write(const Key& key, const std::string& reply, Milliseconds wait, const std::stop_token& stop);
+    // `asked_for`: only where a job is left that may ask for it.
+    bool write(const Key& key, const std::string& reply, bool asked_for, Milliseconds wait,
+               const std::stop_token& stop);
     pg::Statement removal(const Key& key) const;
 
     pg::Pool& pool_;
@@ -52,6 +56,7 @@ class Replies {
     bool present_ = false;
     std::mutex mutex_;
     std::map<Key, std::string> unwritten_;
+    std::size_t unwritten_bytes_ = 0;
 };
 
 }  // namespace memoir::memory

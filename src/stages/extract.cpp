@@ -12,8 +12,7 @@ class Extract::Store : public work::Effects {
 
     struct Member {
         Reading reading;
-        std::optional<Extractor::Paid> paid;  // none: a correction was there first
-        memory::Replies::Key key;             // a round before this one may have paid all the same
+        std::optional<Extractor::Paid> paid;  // none: nothing is stored, but a round before may have paid
         std::vector<telemetry::Field> fields;
     };
     void add(std::size_t member, Member value) { members_[member] = std::move(value); }
@@ -21,25 +20,26 @@ class Extract::Store : public work::Effects {
     void apply(pg::Transaction& transaction, work::Members members) override {
         for (const auto member : members) {
             if (!members_[member]) continue;
-            const auto& [reading, paid, key, fields] = *members_[member];
+            const auto& [reading, paid, fields] = *members_[member];
             if (!stage_.extractor_.still(transaction, reading)) throw work::Changed({member});
             step("extract.storing");
-            if (paid)
-                stage_.extractor_.store(transaction, reading.source, *paid);
-            else
-                stage_.extractor_.replies().remove(transaction, key);
+            if (paid) stage_.extractor_.store(transaction, reading.source, *paid);
+            // Those of the content before an edit, too.
+            stage_.extractor_.replies().remove_all(transaction, reading.source.pid, "extract");
             step("extract.stored");
         }
     }
 
     void refused(work::Members members) override {
         for (const auto member : members)
-            if (members_[member]) stage_.extractor_.replies().reject(members_[member]->key);
+            if (members_[member] && members_[member]->paid)
+                stage_.extractor_.replies().reject(members_[member]->paid->key);
     }
 
     void abandoned(work::Members members) override {
         for (const auto member : members)
-            if (members_[member]) stage_.extractor_.replies().let_go(members_[member]->key);
+            if (members_[member] && members_[member]->paid)
+                stage_.extractor_.replies().let_go(members_[member]->paid->key);
     }
 
     void committed(work::Members members) override {
@@ -57,28 +57,25 @@ class Extract::Store : public work::Effects {
 };
 
 void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const std::stop_token& stop) {
-    const auto skip = [&](const char* reason) {
-        auto fields = work::job_fields(claim);
-        fields.push_back({"reason", std::string(reason)});
-        log_.info("memoir.extraction.skipped", "nothing is extracted", std::move(fields));
-    };
     step("extract.begun");
     auto reading = extractor_.read(claim.job().source_pid, stop);
     if (!reading)
         return log_.info("memoir.extraction.source_missing", "the memory was deleted before its job ran",
                          work::job_fields(claim));
-    if (reading->source.retired) return skip("the memory is retired");
     // A correction came first, and it saw all that this job would: another set would stand beside its own.
-    if (reading->newer_than(claim.job().position.created_us)) {
-        skip("a correction was there first");
-        auto key = extractor_.key(claim, reading->source);
-        return effects.add(member,
-                           {std::move(*reading), std::nullopt, std::move(key), work::job_fields(claim)});
+    const char* reason = reading->source.retired ? "the memory is retired"
+                         : reading->newer_than(claim.job().position.created_us)
+                             ? "a correction was there first"
+                             : nullptr;
+    if (reason) {
+        auto fields = work::job_fields(claim);
+        fields.push_back({"reason", std::string(reason)});
+        log_.info("memoir.extraction.skipped", "nothing is extracted", std::move(fields));
+        return effects.add(member, {std::move(*reading), std::nullopt, {}});
     }
     log_.debug("memoir.extraction.started", "asking the model for facts", work::job_fields(claim));
     auto paid = extractor_.facts(claim, reading->source, std::nullopt, stop);
-    auto key = paid.key;
-    effects.add(member, {std::move(*reading), std::move(paid), std::move(key), work::job_fields(claim)});
+    effects.add(member, {std::move(*reading), std::move(paid), work::job_fields(claim)});
 }
 
 work::Result Extract::run(std::span<work::Claim> claims, work::Checkpoints&, std::stop_token stop) {

@@ -7,13 +7,15 @@
 #include <stdexcept>
 
 #include "base/step.hpp"
+#include "extraction/text.hpp"
 #include "work/stage.hpp"
 
 namespace memoir::stages {
 
 namespace {
-// All of a content: what is too long for the model is for the model to say.
-constexpr int content_limit = 100'000'000;
+// No model's context holds so many characters; what is below is for the model to say.
+constexpr std::size_t most_characters = 4'000'000;
+constexpr int content_limit = static_cast<int>(most_characters) + 1;
 
 std::int64_t number(std::size_t count) {
     return static_cast<std::int64_t>(count);
@@ -145,16 +147,22 @@ model::ChatRequest Extractor::request(const work::Claim& claim, extraction::Task
     return request;
 }
 
-memory::Replies::Key Extractor::key(const work::Claim& claim, const memory::Memory& source) const {
-    return {source.pid, claim.job().kind,
-            chat_.identity(request(claim, extraction::Task::facts, source, std::nullopt))};
+namespace {
+void require_readable(const memory::Memory& source) {
+    if (source.content.size() > most_characters &&
+        extraction::count_scalars(source.content) > most_characters)
+        throw Failure(FailureType::permanent, "longer than 4,000,000 characters, which no model reads");
 }
+}  // namespace
 
 Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory& source,
                                  const std::optional<std::string>& correction, const std::stop_token& stop) {
+    require_readable(source);
     const auto asked = request(claim, extraction::Task::facts, source, correction);
     Paid paid;
     paid.key = {source.pid, claim.job().kind, chat_.identity(asked)};
+    // Two corrections in the same words are two calls: one must not use up what the other has paid.
+    if (claim.job().kind == "reprocess") paid.key.request_hash += ":" + std::to_string(claim.job().id);
     auto fields = work::job_fields(claim);
     auto parsed = reply<extraction::Facts>(claim, asked, paid.key, fields, stop);
     fields.push_back({"memory_pid", source.pid});
@@ -169,6 +177,7 @@ Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory&
 
 Extractor::PaidTriples Extractor::triples(const work::Claim& claim, const memory::Memory& source,
                                           const std::stop_token& stop) {
+    require_readable(source);
     const auto asked = request(claim, extraction::Task::triples, source, std::nullopt);
     PaidTriples paid;
     paid.key = {source.pid, claim.job().kind, chat_.identity(asked)};
@@ -185,7 +194,6 @@ Extractor::PaidTriples Extractor::triples(const work::Claim& claim, const memory
 void Extractor::store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid) {
     memory::insert_facts(transaction, settings_.schema, source, paid.facts,
                          {std::string(chat_.provider()), chat_.model()}, settings_.categorize);
-    replies_.remove(transaction, paid.key);
 }
 
 }  // namespace memoir::stages

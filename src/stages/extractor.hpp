@@ -46,9 +46,6 @@ class Extractor {
     // The same of the memory alone.
     bool same(pg::Transaction& transaction, const memory::Memory& source) const;
 
-    // Of the entry that holds the reply about it, whether there is one or not.
-    memory::Replies::Key key(const work::Claim& claim, const memory::Memory& source) const;
-
     // What the model made of it, and the entry of the journal that holds it until the settle.
     struct Paid {
         std::vector<memory::NewFact> facts;
@@ -65,8 +62,8 @@ class Extractor {
     };
     PaidTriples triples(const work::Claim& claim, const memory::Memory& source, const std::stop_token& stop);
 
-    // In the settle: the facts of a paid reply and their jobs are stored, and the journal forgets the reply;
-    // deferred.
+    // In the settle: the facts of a paid reply, and their jobs; deferred. The journal's entry is the caller's
+    // to remove.
     void store(pg::Transaction& transaction, const memory::Memory& source, const Paid& paid);
     memory::Replies& replies() { return replies_; }
     model::Chat& chat() { return chat_; }

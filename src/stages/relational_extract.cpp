@@ -12,7 +12,8 @@ class RelationalExtract::Store : public work::Effects {
 
     struct Member {
         memory::Memory source;
-        Extractor::PaidTriples paid;
+        std::optional<Extractor::PaidTriples>
+            paid;  // none: nothing is staged, but a round before may have paid
         std::vector<telemetry::Field> fields;
     };
     void add(std::size_t member, Member value) { members_[member] = std::move(value); }
@@ -22,21 +23,22 @@ class RelationalExtract::Store : public work::Effects {
             if (!members_[member]) continue;
             const auto& said = *members_[member];
             if (!stage_.extractor_.same(transaction, said.source)) throw work::Changed({member});
-            memory::stage(transaction, stage_.schema_, said.source.pid, said.paid.triples);
-            stage_.extractor_.replies().remove(transaction, said.paid.key);
+            if (said.paid) memory::stage(transaction, stage_.schema_, said.source.pid, said.paid->triples);
+            stage_.extractor_.replies().remove_all(transaction, said.source.pid, "relational_extract");
         }
     }
 
     void refused(work::Members members) override {
         for (const auto member : members)
-            if (members_[member]) stage_.extractor_.replies().reject(members_[member]->paid.key);
+            if (members_[member] && members_[member]->paid)
+                stage_.extractor_.replies().reject(members_[member]->paid->key);
     }
 
     void committed(work::Members members) override {
         for (const auto member : members) {
-            if (!members_[member]) continue;
+            if (!members_[member] || !members_[member]->paid) continue;
             auto fields = std::move(members_[member]->fields);
-            fields.push_back({"triples", static_cast<std::int64_t>(members_[member]->paid.count)});
+            fields.push_back({"triples", static_cast<std::int64_t>(members_[member]->paid->count)});
             stage_.log_.info("memoir.relational.staged", "triples are staged for the graph",
                              std::move(fields));
         }
@@ -56,7 +58,8 @@ void RelationalExtract::one(work::Claim& claim, std::size_t member, Store& effec
     if (reading->source.retired) {
         auto fields = work::job_fields(claim);
         fields.push_back({"reason", std::string("the memory is retired")});
-        return log_.info("memoir.relational.skipped", "no triples are extracted", std::move(fields));
+        log_.info("memoir.relational.skipped", "no triples are extracted", std::move(fields));
+        return effects.add(member, {std::move(reading->source), std::nullopt, {}});
     }
     auto paid = extractor_.triples(claim, reading->source, stop);
     effects.add(member, {std::move(reading->source), std::move(paid), work::job_fields(claim)});
