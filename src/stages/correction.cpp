@@ -6,6 +6,7 @@
 
 #include "base/failure.hpp"
 #include "extraction/text.hpp"
+#include "vector/payload.hpp"
 
 namespace memoir::stages {
 
@@ -42,10 +43,16 @@ Correction::Progress read_progress(const json& own) {
     return progress;
 }
 
+// PostgreSQL keeps numbers that no double holds, which the parser refuses; they mean nothing here.
+json parse(const std::string& payload) {
+    auto body = json::parse(payload, nullptr, false);
+    return body.is_discarded() ? json::parse(vector::normalize_numbers(payload), nullptr, false) : body;
+}
+
 }  // namespace
 
 Correction read_correction(const std::string& payload) {
-    const auto body = json::parse(payload, nullptr, false);
+    const auto body = parse(payload);
     if (!body.is_object()) refuse("no object");
     Correction correction;
     const auto reason = body.find("reason");
@@ -68,7 +75,7 @@ Correction read_correction(const std::string& payload) {
 }
 
 std::string with_progress(const std::string& payload, const Correction::Progress& progress) {
-    auto body = json::parse(payload);
+    auto body = parse(payload);
     json own = json::object();
     if (!progress.feedback_pid.empty()) own["feedback_pid"] = progress.feedback_pid;
     if (progress.members) own["members"] = *progress.members;

@@ -15,6 +15,12 @@ constexpr int content_limit = 65'536;
 // How often a member starts over because it changed under the work.
 constexpr int most_rounds = 5;
 
+// A host that has less configured than the one which began this correction leaves the rest to that one.
+Failure begun_elsewhere() {
+    return {FailureType::outage,
+            "the rest of a correction needs a model and an index, which this host lacks"};
+}
+
 class NoEffects : public work::Effects {
   public:
     void apply(pg::Transaction&, work::Members) override {}
@@ -64,6 +70,7 @@ class Reprocess::Replace : public work::Effects {
         if (retired != expected()) throw work::Changed({0});
         step("reprocess.retired");
         stage_.tools_.extractor->store(transaction, reading_.source, paid_);
+        stage_.tools_.extractor->replies().remove(transaction, paid_.key);
         step("reprocess.stored");
         if (!paid_.facts.empty()) return;
         // No row of ours tells an older extract that it comes too late.
@@ -98,7 +105,8 @@ void Reprocess::save(Job& job, work::Effects& effects, const Correction::Progres
 // Nobody else would ever remove these points, and they use up places in searches.
 void Reprocess::evict(Job& job) {
     const auto& retired = job.correction.progress.retired;
-    if (retired.empty() || !tools_.index) return;
+    if (retired.empty()) return;
+    if (!tools_.index) throw begun_elsewhere();
     const auto failed = [&](const std::string& error) {
         auto fields = job.fields();
         fields.push_back({"points", static_cast<std::int64_t>(retired.size())});
@@ -164,6 +172,20 @@ std::vector<std::string> Reprocess::neighbourhood(Job& job, const memory::Memory
     return members;
 }
 
+// nullopt: a neighbour that the model will never take. It keeps its facts, and holds up nobody behind it.
+std::optional<Extractor::Paid> Reprocess::ask(Job& job, const memory::Memory& source) {
+    try {
+        return tools_.extractor->facts(job.claim, source, job.correction.feedback, job.stop);
+    } catch (const Failure& failure) {
+        if (failure.type() != FailureType::permanent || source.pid == job.claim.job().source_pid) throw;
+        auto fields = job.fields();
+        fields.push_back({"memory_pid", source.pid});
+        fields.push_back({"error", failure.reason()});
+        log_.warning("memoir.reprocess.retire_failed", "a neighbour is left as it is", std::move(fields));
+        return std::nullopt;
+    }
+}
+
 void Reprocess::member(Job& job, const std::string& pid) {
     auto progress = job.correction.progress;
     progress.members->erase(progress.members->begin());
@@ -176,9 +198,13 @@ void Reprocess::member(Job& job, const std::string& pid) {
             save(job, none, progress);
             return;
         }
-        const auto paid =
-            tools_.extractor->facts(job.claim, reading->source, job.correction.feedback, job.stop);
-        Replace effects(*this, job, *reading, paid);
+        const auto paid = ask(job, reading->source);
+        if (!paid) {
+            NoEffects none;
+            save(job, none, progress);
+            return;
+        }
+        Replace effects(*this, job, *reading, *paid);
         progress.retired = effects.expected();
         try {
             save(job, effects, progress);
@@ -220,6 +246,8 @@ void Reprocess::one(Job& job) {
     if (source.retired) return done("the memory is retired: nothing is corrected", 0);
     log_.debug("memoir.reprocess.started", "a correction is worked in", job.fields());
     store_feedback(job, source);
+    if (!tools_.extractor && !job.correction.progress.members.value_or(std::vector<std::string>()).empty())
+        throw begun_elsewhere();
     if (!tools_.extractor) return done("the feedback is stored; no extraction model is configured here", 0);
 
     if (!job.correction.progress.members) {

@@ -36,6 +36,7 @@ class Reprocess : public work::Stage {
     void store_feedback(Job& job, const memory::Memory& source);
     std::vector<std::string> neighbourhood(Job& job, const memory::Memory& source);
     void member(Job& job, const std::string& pid);
+    std::optional<Extractor::Paid> ask(Job& job, const memory::Memory& source);
     void evict(Job& job);
     void save(Job& job, work::Effects& effects, const Correction::Progress& progress);
 

@@ -126,7 +126,8 @@ constexpr CatalogEntry entries[] = {
      "The memories that a correction touches were chosen.",
      "Nothing."},
     {"memoir.reprocess.retire_failed", "56c45f2d261d4fc78b1130d18a0bc977", Level::warning, true,
-     "A memory that a correction replaced could not be retired. The job is tried again.",
+     "The facts of a memory that a correction concerns could not be replaced. The job is tried again, but for a "
+     "neighbour that the model will never take: that one is left as it is.",
      "If it lasts, check the database and the vector index."},
     {"memoir.reprocess.source_missing", "d7cbedbc5aa84a27b42d17f4f6be70a0", Level::info, false,
      "The memory that the feedback is about no longer exists; the job ended.",

@@ -139,6 +139,47 @@ TEST_CASE("the feedback's own memory is no neighbour and takes no neighbour's pl
     rig.check_corrected();
 }
 
+TEST_CASE("a neighbour that the model will never take keeps its facts and holds up nobody behind it") {
+    Corrections rig;
+    rig.says = [&](const json& request) {
+        return request.dump().find("SECRET near") == std::string::npos ? Rig::facts({"SECRET corrected"})
+                                                                       : test::HttpReply{413};
+    };
+    const auto behind = rig.schema.memory("SECRET behind");
+    rig.indexed(behind);
+    rig.index.hits = {{rig.near, 0.9}, {behind, 0.8}};
+    const auto job = rig.schema.job(rig.source, "reprocess", rejected);
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.active(rig.source) == "SECRET corrected");
+    CHECK(rig.active(rig.near) == "SECRET wrong too");
+    CHECK(rig.active(behind) == "SECRET corrected");
+    CHECK(rig.log.count("memoir.reprocess.retire_failed") == 1);
+    CHECK(rig.kept() == 0);
+    CHECK(rig.said_nothing());
+}
+
+TEST_CASE("the source itself, where the model will never take it, fails the correction") {
+    Corrections rig;
+    rig.says = [](const json&) { return test::HttpReply{413}; };
+    const auto job = rig.schema.job(rig.source, "reprocess", rejected);
+    rig.start();
+    REQUIRE(rig.ended(job));
+    CHECK(rig.state(job) == "failed/1/too long for the model's context");
+    CHECK(rig.active(rig.source) == "SECRET wrong");
+    CHECK(rig.feedbacks() == 1);
+}
+
+TEST_CASE("a number that no double holds is a number like any other that means nothing") {
+    Corrections rig;
+    const auto job = rig.schema.job(rig.source, "reprocess",
+                                    R"({"reason":"rejected","feedback":"SECRET","min_similarity":1e400})");
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK(rig.index.asked.score_above == 0.5);
+    CHECK(rig.feedbacks() == 1);
+}
+
 TEST_CASE("a bad payload fails at once and changes nothing") {
     Corrections rig;
     const auto job = rig.schema.job(rig.source, "reprocess", R"({"reason":"SECRET","feedback":"SECRET"})");
@@ -158,6 +199,20 @@ TEST_CASE("without a model the feedback is stored and nothing is retired") {
     REQUIRE(rig.gone(job));
     CHECK(rig.feedbacks() == 1);
     CHECK(rig.active(rig.source) == "SECRET wrong");
+}
+
+TEST_CASE("without a model a correction that another host has begun is left to that one") {
+    Corrections rig;
+    rig.llm = false;
+    const auto job = rig.schema.job(
+        rig.source, "reprocess",
+        R"({"reason":"rejected","feedback":"SECRET","memoird":{"feedback_pid":"f","members":["x"]}})");
+    rig.start();
+    CHECK(eventually([&] {
+        return rig.state(job) ==
+               "claimed/0/the rest of a correction needs a model and an index, which this host lacks";
+    }));
+    CHECK(rig.feedbacks() == 0);
 }
 
 TEST_CASE("a job that dies at any step goes on where it was") {
