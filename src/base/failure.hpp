@@ -38,6 +38,9 @@ class Failure : public std::exception {
     std::string hint;
     // The endpoint's name where one was involved ("qdrant", "embedding", "extraction" …). Empty: none.
     std::string endpoint;
+    // An outage that others met at the same moment and that was over at once: nobody's, unless this job
+    // brings it again.
+    bool spared = false;
 
   private:
     FailureType type_;

@@ -214,9 +214,11 @@ class Rules {
             warning({num_ctx.c_str()}, num_ctx + " has no effect with the provider " + options->provider,
                     "only ollama is told a context size");
         }
-        if (options->timeout > config_.worker.job_timeout) {
-            warning({timeout.c_str(), "worker.job_timeout"}, timeout + " is longer than worker.job_timeout",
-                    "the job is cancelled first: raise worker.job_timeout");
+        if (options->timeout >= config_.worker.job_timeout) {
+            warning({timeout.c_str(), "worker.job_timeout"},
+                    timeout + " is not shorter than worker.job_timeout",
+                    "the job is cancelled first, and charged for a server that hangs: raise "
+                    "worker.job_timeout");
         }
         const bool official = options->url.starts_with("https://api.openai.com") ||
                               options->url.starts_with("https://api.anthropic.com");

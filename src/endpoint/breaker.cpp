@@ -69,8 +69,8 @@ bool Breaker::trip(TimePoint now, const Failure& failure) {
         hint_ = failure.hint;
         return news;
     }
-    // The ramp was not over: the endpoint has not been well since the last time.
-    tries_ = state(now) == State::ramping ? tries_ + 1 : 0;
+    // In the ramp, and nothing but the probe succeeded: the endpoint has not been well since the last time.
+    tries_ = state(now) == State::ramping && !served_ ? tries_ + 1 : 0;
     opened_at_ = now;
     granted_ = std::max(this_second_, last_second_);
     open(now, failure);
@@ -92,6 +92,7 @@ void Breaker::succeeded(TimePoint now) {
         second_ = now;
     }
     ++this_second_;
+    if (phase_ == State::ramping) served_ = true;
     // Calls of the moment of the trip are still coming home.
     if (is_open()) granted_ = std::max(granted_, this_second_);
 }
@@ -102,7 +103,10 @@ void Breaker::probe_started() {
 
 void Breaker::probe_passed(TimePoint now) {
     phase_ = State::ramping;
-    first_rate_ = why_ == FailureType::throttled ? std::max(1.0, granted_ / 2.0) : 1;
+    served_ = false;
+    // One bad answer, or a limit, does not make a server that has just served so many a cold one.
+    const bool warm = why_ == FailureType::throttled || tries_ == 0;
+    first_rate_ = warm ? std::max(1.0, granted_ / 2.0) : 1;
     ramp_start_ = next_start_ = now;
 }
 

@@ -68,6 +68,7 @@ class Breaker {
     FailureType why_ = FailureType::outage;
     std::string reason_, hint_;
     int tries_ = 0;
+    bool served_ = false;  // since the probe that passed
     TimePoint opened_at_{}, next_probe_{};
     TimePoint ramp_start_{}, next_start_{};
     double first_rate_ = 1;

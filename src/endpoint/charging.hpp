@@ -1,13 +1,14 @@
 #pragma once
-// Whom an ambiguous failure (500, reset, cut, time-out) is charged to. A hung server fails everything, a
-// poison job crashes a healthy one; only what else happened at the endpoint tells them apart. Pure.
+// Whose an ambiguous failure (500, reset, cut, time-out) is, or one that may mean a single job as well as all
+// of them (400, 403, 502). A hung server fails everything, a poison job crashes a healthy one; only what else
+// happened at the endpoint tells them apart. Pure.
 
 namespace memoir::endpoint {
 
 struct Circumstances {
     bool open = false;  // the breaker is open, or opened since this call failed
     // A call or probe of the same nature succeeded since this call began; since it failed, when that was a
-    // time-out: the server may have hung in between.
+    // time-out, a broken wire or a refusal: the server may have changed in between.
     bool others_succeeded = false;
     bool can_probe = true;  // there is a probe
 };

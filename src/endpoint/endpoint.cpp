@@ -25,15 +25,20 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
         const UnderWay under_way(impl_.get(), call);
         work();
     } catch (Failure& failure) {
-        const Failure told = impl_->failed(call, failure, stop);
+        const Failure told = impl_->failed(call, failure, stop, Impl::Shown::said);
         if (told.type() != failure.type()) throw told;
         // The same object, so that a provider's own class of failure stays what it is.
         failure = told;
         throw;
     } catch (const http::TransportFailure& failure) {
         using Error = http::TransportError;
+        const auto told = classify(failure, impl_->options.setting);
         const bool silent = failure.error() == Error::timeout || failure.error() == Error::silence;
-        throw impl_->failed(call, classify(failure, impl_->options.setting), stop, silent);
+        const bool cut = told.type() == FailureType::ambiguous || failure.error() == Error::not_http;
+        throw impl_->failed(call, told, stop,
+                            silent ? Impl::Shown::silent
+                            : cut  ? Impl::Shown::cut
+                                   : Impl::Shown::said);
     } catch (...) {
         impl_->abandoned();
         throw;

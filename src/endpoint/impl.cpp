@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 // A call that the provider's limits hold back for longer gives its job back instead.
 constexpr auto longest_pacing = 30s;
 
+// Between the first and the last of the calls in flight to notice that their server is gone.
+constexpr auto cuts_belong_together = 500ms;
+
 bool is_certain(FailureType type) {
     return type == FailureType::outage || type == FailureType::throttled || type == FailureType::blocked;
 }
@@ -148,18 +151,53 @@ void Endpoint::Impl::succeeded(const Call& call) {
     publish(news);
 }
 
+// Whether what else happens at the endpoint has a say in what a failure is.
+bool Endpoint::Impl::is_doubtful(FailureType type, Nature nature, Shown shown) const {
+    if (!probe) return type == FailureType::ambiguous;
+    switch (type) {
+        case FailureType::ambiguous:
+        // A server that refuses everything, after an upgrade, say, must not have it all thrown away.
+        case FailureType::permanent:
+            return true;
+        // A gateway may refuse one memory in these words, and a server that has just worked shed one call:
+        // that holds up nobody else.
+        case FailureType::blocked:
+            return worked(nature);
+        case FailureType::outage:
+            return worked(nature) && shown == Shown::said;
+        default:
+            return false;
+    }
+}
+
+bool Endpoint::Impl::worked(Nature nature) const {
+    return last_success[static_cast<int>(nature)] > 0;
+}
+
 Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop,
-                               bool silent) {
+                               Shown shown) {
     News news;
     Failure result = failure;
     {
+        // A verdict may take a probe's time, which is not the job's.
+        std::optional<Waiting> told;
+        if (failure.type() != FailureType::cancelled) told.emplace();
         std::unique_lock lock(mutex);
         const auto took = clock.now() - call.began;
-        if (silent) limiter.timed_out(call.start);
+        if (shown == Shown::silent) limiter.timed_out(call.start);
         // The permit is held until the verdict: a hung server does not get the next call meanwhile.
-        if (failure.type() == FailureType::ambiguous)
-            result = judged(lock, call, failure, silent, stop, news);
-        if (is_certain(failure.type())) trip(failure, call.nature, news);
+        if (is_doubtful(failure.type(), call.nature, shown)) {
+            const auto verdict = judged(lock, call, failure, shown, stop, news);
+            // Of some there is no doubt what they are, only whose: the job's alone, where the server works
+            // for others.
+            const bool known =
+                failure.type() != FailureType::ambiguous &&
+                (verdict.type() == FailureType::job ||
+                 (verdict.type() == FailureType::outage && is_certain(failure.type()) && !verdict.spared));
+            result = known ? failure : verdict;
+        } else if (is_certain(failure.type())) {
+            trip(failure, call.nature, news);
+        }
         if (result.type() != FailureType::cancelled) {
             ++failures;
             call_ended(took, result.type(), news);
@@ -190,10 +228,16 @@ void Endpoint::Impl::abandoned() {
 // --- charging and probing -------------------------------------------------------------------------------
 
 Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
-                               bool silent, const std::stop_token& stop, News& news) {
+                               Shown shown, const std::stop_token& stop, News& news) {
     const auto failed_at = ++moment;
-    // A time-out looks far back: what succeeded before a server hung says nothing about the hung one.
-    const auto evidence_from = silent ? failed_at : call.moment;
+    // What succeeded before a server hung, went away or began to refuse says nothing about the one of now.
+    const bool late = shown != Shown::said || is_certain(failure.type());
+    const auto evidence_from = late ? failed_at : call.moment;
+    const Cut cut{call.moment, failed_at, clock.now()};
+    if (shown == Shown::cut) {
+        std::erase_if(cuts, [&](const Cut& earlier) { return cut.at - earlier.at > cuts_belong_together; });
+        cuts.push_back(cut);
+    }
     for (;;) {
         if (stop.stop_requested()) return Failure(FailureType::cancelled, "cancelled");
         Circumstances known;
@@ -202,7 +246,14 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
         known.can_probe = static_cast<bool>(probe);
         switch (judge(known)) {
             case Verdict::job:
-                ++charged_jobs;
+                // One job can make a server break its connection, hardly several at once: the server went
+                // away and is back. Those whose fault it was all the same will bring it again.
+                if (shown == Shown::cut && cut_together(cut)) {
+                    auto outage = as(FailureType::outage, failure);
+                    outage.spared = true;
+                    return outage;
+                }
+                if (failure.type() == FailureType::ambiguous) ++charged_jobs;
                 return as(FailureType::job, failure);
             case Verdict::outage: {
                 auto outage = as(FailureType::outage, failure);
@@ -210,6 +261,7 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
                 return outage;
             }
             case Verdict::probe:
+                if (closed) return Failure(FailureType::cancelled, "no probe begins in a drain");
                 // Somebody else's run is evidence for all who failed before it ended.
                 if (probe_runs)
                     probe_over.wait(lock, stop, [this] { return !probe_runs; });
@@ -217,6 +269,14 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
                     run_probe(lock, call.nature, stop, news);
         }
     }
+}
+
+// Another call, in flight at the same time, was cut at about the same time.
+bool Endpoint::Impl::cut_together(const Cut& cut) const {
+    return std::any_of(cuts.begin(), cuts.end(), [&](const Cut& other) {
+        return other.began != cut.began && other.began < cut.failed && cut.began < other.failed &&
+               std::chrono::abs(other.at - cut.at) <= cuts_belong_together;
+    });
 }
 
 void Endpoint::Impl::run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,

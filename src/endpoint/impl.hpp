@@ -59,9 +59,9 @@ struct Endpoint::Impl {
     // One call, each step takes the lock. begin() throws the Failure for which the call does not take place.
     Call begin(Nature nature, const std::stop_token& stop);
     void succeeded(const Call& call);
-    // `silent`: it ran into a time-out.
-    Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop,
-                   bool silent = false);
+    // How an ambiguous failure showed: in the server's own words, by a broken wire, or by a time-out.
+    enum class Shown { said, cut, silent };
+    Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop, Shown shown);
     void abandoned();  // it ended in an exception that is no failure of the endpoint
 
     std::optional<Steady::duration> time_to_start() const;  // as Turns::wait wants it
@@ -70,9 +70,16 @@ struct Endpoint::Impl {
     void permit_is_free(News& news);
     void call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const;
 
+    bool is_doubtful(FailureType type, Nature nature, Shown shown) const;
+    bool worked(Nature nature) const;  // a call or probe has succeeded since the start
     // Job, outage or cancelled. The lock is released while a probe runs.
-    Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, bool silent,
+    Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, Shown shown,
                    const std::stop_token& stop, News& news);
+    struct Cut {
+        std::uint64_t began, failed;  // moments
+        TimePoint at;
+    };
+    bool cut_together(const Cut& cut) const;
     // The canary when the breaker is open, else evidence for judged(). Nobody else may be running it.
     void run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
                    News& news);
@@ -106,6 +113,7 @@ struct Endpoint::Impl {
     std::uint64_t moment = 0;
     std::uint64_t last_success[2] = {0, 0};  // by Nature; a probe that passed counts
     std::uint64_t last_trip = 0;
+    std::vector<Cut> cuts;                 // calls whose wire broke lately
     Nature failed_nature = Nature::write;  // what the canary does; a start tries the stronger one
     bool probe_runs = false;
     std::condition_variable_any probe_over;

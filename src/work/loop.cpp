@@ -60,11 +60,15 @@ std::unique_ptr<Ask> Loop::ask(Task task) {
     return result;
 }
 
-// Room at every backend that the kind needs, or none at all: what is claimed can run.
+// Room at every backend that the kind needs, or none at all: what is claimed can run. A kind with a model
+// spends its time there: a place kept at the others meanwhile would be one that nobody uses.
 std::optional<Loop::Room> Loop::reserve(const Task& task) {
     Room room;
-    for (auto* needed : task.plan->registry.at(task.pick.kind).needs) {
-        auto permit = needed->reserve();
+    const auto& entry = task.plan->registry.at(task.pick.kind);
+    for (auto* needed : entry.needs) {
+        const bool in_passing = entry.model && needed != entry.model;
+        if (in_passing && needed->allows_claims()) continue;
+        auto permit = in_passing ? std::nullopt : needed->reserve();
         if (!permit) {
             // Full: it says when a permit comes free. Paced: it is known when.
             const auto wait = std::max(needed->claims_in(), Milliseconds(1));

@@ -21,6 +21,8 @@ using Index = std::size_t;
 // Between two tries of a settle that met somebody else's lock or an absent database.
 constexpr Milliseconds first_pause{5}, longest_pause{500};
 constexpr Milliseconds connection_wait{5'000};
+// A job that comes back more often in a row waits longer than its endpoint asks for.
+constexpr int most_returns = 2;
 // A settle that has been tried for this long is told of; not more often than that for all loops together.
 constexpr Milliseconds tell_after{10'000}, tell_every{60'000};
 // After a claim that the database refused: a grant or the schema was changed under us, and a human acts
@@ -139,6 +141,7 @@ void Settler::ended(Claim& claim, std::string_view outcome, std::string_view fai
     if (context_.tally.observer.ended)
         context_.tally.observer.ended(
             {claim.job().kind, outcome, failure, Milliseconds(claim.job().waited_ms), elapsed(claim)});
+    if (outcome != "parked" && outcome != "released" && outcome != "retried") returns_.forget(claim.job().id);
     claim.settled();
     if (claim.job().suspect) context_.lanes.suspect_settled();
 }
@@ -453,8 +456,12 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
 void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effects) {
     const std::vector<Index> member{0};
     const auto batch = std::span(&claim, 1);
+    const Settling settling(context_.held, ids(batch, member));
     bool unknown = false, is_lost = false, stood = false;
     const auto attempt = [&] {
+        // Whoever the claim goes to does it again; only a commit that may stand has to be known.
+        if (!unknown && claim.run().token().stop_requested())
+            throw Failure(FailureType::cancelled, "cancelled at a checkpoint");
         if (unknown) {
             auto lease = context_.pool.acquire(context_.abandon, connection_wait);
             const auto look = queue::look(context_.schema, ids(batch, member), payload);
@@ -510,20 +517,36 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
     std::vector<Parting> parks;
     std::vector<Index> releases;
     const auto plan = context_.plan();
-    for (const auto& [member, failure] : failures) {
+    for (const auto& [member, told] : failures) {
         auto& claim = batch[member];
         const auto& job = claim.job();
+        auto failure = told;
+        if (failure.spared && returns_.times(job.id) > 0) {
+            failure = Failure(FailureType::job, told.reason());
+            failure.endpoint = told.endpoint;
+        }
         Milliseconds wait{0};
         for (const auto* needed : entry.needs)
             if (needed->snapshot().name == failure.endpoint) wait = needed->park_for();
-        const auto decision = decide(failure, job.attempts, wait, plan->options, random_unit());
+        auto decision = decide(failure, job.attempts, wait, plan->options, random_unit());
         switch (decision.end) {
-            case Decision::End::park:
+            case Decision::End::park: {
+                const bool waits = decision.attempts == 0;
+                auto reason = waits ? waiting_reason(failure) : failure.reason();
+                if (waits && failure.type() != FailureType::throttled) {
+                    const int times = returns_.came_back(job.id, Steady::now());
+                    if (times > most_returns) {
+                        // Under another reason, or whoever finds its backend well would bring it back at
+                        // once.
+                        decision.delay = Returns::delay(times, decision.delay);
+                        reason = failure.reason() + ", " + std::to_string(times) + " times in a row";
+                    }
+                }
                 parks.push_back({member,
-                                 {claim.fence(), decision.delay, decision.attempts,
-                                  decision.attempts == 0 ? waiting_reason(failure) : failure.reason()},
+                                 {claim.fence(), decision.delay, decision.attempts, std::move(reason)},
                                  failure.type()});
                 break;
+            }
             case Decision::End::fail:
                 fail(claim, failure, entry);
                 continue;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "work/context.hpp"
+#include "work/returns.hpp"
 
 namespace memoir::work {
 
@@ -81,6 +82,7 @@ class Settler : public Checkpoints {
     void gone(Claim& claim);
 
     Context& context_;
+    Returns returns_;
     std::atomic<TimePoint> told_{TimePoint::min()};  // that settles are held up
 };
 

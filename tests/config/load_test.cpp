@@ -348,7 +348,7 @@ TEST_CASE("warns of what works but was probably not meant") {
         {"[worker]\ndrain_timeout = \"20m\"\n", "memoird.toml:2:17", "longer than worker.job_timeout"},
         {"[embedding]\nurl = \"http://localhost\"\n", "memoird.toml:2:7", "no effect with the provider onnx"},
         {"[extraction]\nprovider = \"openai\"\n", "memoird.toml:2:12", "no API key"},
-        {"[extraction]\ntimeout = \"11m\"\n", "memoird.toml:2:11", "longer than worker.job_timeout"},
+        {"[extraction]\ntimeout = \"11m\"\n", "memoird.toml:2:11", "not shorter than worker.job_timeout"},
         {"[extraction]\nprovider = \"openai\"\nurl = \"http://localhost\"\nnum_ctx = 8192\n",
          "memoird.toml:4:11", "no effect with the provider openai"},
         {"[classifier]\nlabels.factual = \"x\"\n", "memoird.toml:2:18", "no effect with the provider onnx"},

@@ -197,6 +197,36 @@ TEST_CASE("a failure while ramping opens it again, and the wait goes on doubling
     CHECK(bench.to_probe() == 1s);  // it was well in between
 }
 
+TEST_CASE("a failure while ramping that came after successes does not double the wait") {
+    Bench bench;
+    for (int round = 0; round < 5; ++round) {
+        CHECK(bench.breaker.trip(bench.now(), outage));
+        CHECK(bench.to_probe() == 1s);
+        bench.pass_probe();
+        bench.breaker.succeeded(bench.now());
+    }
+}
+
+TEST_CASE("after the first probe a server that was at work starts again at half of what it granted") {
+    const auto starts = [](bool long_outage) {
+        Bench bench;
+        for (int call = 0; call < 40; ++call) bench.breaker.succeeded(bench.now());
+        bench.breaker.trip(bench.now(), outage);
+        bench.clock.advance(1s);
+        bench.breaker.probe_started();
+        if (long_outage) {
+            bench.breaker.probe_failed(bench.now(), outage);
+            bench.clock.advance(2s);
+            bench.breaker.probe_started();
+        }
+        bench.breaker.probe_passed(bench.now());
+        return bench.starts_within(1s);
+    };
+    CHECK(starts(false) >= 20);
+    CHECK(starts(false) <= 21);
+    CHECK(starts(true) <= 2);
+}
+
 TEST_CASE("what was only throttled starts again at half of what it granted") {
     Bench bench;
     for (int i = 0; i < 40; ++i) {

@@ -50,7 +50,7 @@ TEST_CASE(
     CHECK(rig.log.count("memoir.breaker.opened") == 1);
 }
 
-TEST_CASE("what is certain opens the breaker without a probe") {
+TEST_CASE("what is certain opens the breaker of a server that has not worked yet without a probe") {
     struct Row {
         int status;  // 0: nobody listens, -1: no HTTP
         FailureType type;
@@ -82,7 +82,7 @@ TEST_CASE("what is certain opens the breaker without a probe") {
     CHECK(failure.endpoint == "qdrant");
     CHECK(failure.reason().find("Alice") == std::string::npos);
     CHECK(rig.endpoint.snapshot().state == row.state);
-    CHECK(rig.endpoint.snapshot().canaries == 0);
+    CHECK(rig.endpoint.snapshot().canaries == (row.type == FailureType::permanent ? 1 : 0));
     CHECK(rig.endpoint.allows_claims() == (row.state == State::closed));
     CHECK(failure.retry_after.has_value() == (row.state == State::open));
     CHECK((failure.hint.find("vector.url") != std::string::npos) == (row.type == FailureType::blocked));
@@ -103,12 +103,12 @@ TEST_CASE("a request that breaks a server which works for the probe is the job's
     CHECK(rig.log.events().empty());
 }
 
-TEST_CASE("a request that breaks while another one succeeds is the job's own fault, without a probe") {
+TEST_CASE("a request that fails while another one succeeds is the job's own fault, without a probe") {
     std::latch others_done(1);
     Rig rig([&](const HttpRequest& request) {
         if (request.target != "/poison") return HttpReply{};
         others_done.wait();
-        return broken(Fault::cut);
+        return HttpReply{500};
     });
     std::optional<Failure> failure;
     std::thread poison([&] { failure = rig.failure("/poison"); });
@@ -120,17 +120,128 @@ TEST_CASE("a request that breaks while another one succeeds is the job's own fau
     CHECK(rig.probes() == 0);
 }
 
-TEST_CASE("a time-out is judged by what comes after it: a server that hung had served others before") {
+TEST_CASE("what a server that works does to one job holds up nobody else, and is no attempt either") {
+    const int status = GENERATE(401, 403, 404, 302, 502, 503, 504);
+    CAPTURE(status);
+    Rig rig([&](const HttpRequest& request) { return HttpReply{request.target == "/odd" ? status : 200}; });
+    rig.call();
+    for (std::size_t time = 1; time <= 3; ++time) {
+        const auto failure = rig.failure("/odd");
+        CHECK(failure.type() == (status < 500 ? FailureType::blocked : FailureType::outage));
+        CHECK(failure.endpoint == "qdrant");
+        CHECK(rig.probes() == time);
+        CHECK(rig.endpoint.allows_claims());
+    }
+    CHECK(rig.endpoint.snapshot().charged_jobs == 0);
+    SECTION("but where the probe fails, too, everybody waits") {
+        rig.server.handle([&](const HttpRequest&) { return HttpReply{status}; });
+        rig.failure("/odd");
+        CHECK_FALSE(rig.endpoint.allows_claims());
+    }
+}
+
+TEST_CASE("a server that begins to refuse everything fails no job for it") {
+    std::atomic<bool> upgraded = false;
+    Rig rig([&](const HttpRequest& request) {
+        if (!upgraded) return HttpReply{};
+        return HttpReply{is_probe(request) ? 404 : 400};
+    });
+    rig.call();
+    upgraded = true;
+    CHECK(rig.failure().type() == FailureType::outage);
+    CHECK_FALSE(rig.endpoint.allows_claims());
+}
+
+TEST_CASE("a refusal where nothing has worked yet is no job's while the probe is refused, too") {
+    const bool configured = GENERATE(true, false);
+    Rig rig([&](const HttpRequest& request) {
+        return is_probe(request) ? HttpReply{configured ? 200 : 401} : HttpReply{400};
+    });
+    CHECK(rig.failure().type() == (configured ? FailureType::permanent : FailureType::outage));
+    CHECK(rig.endpoint.allows_claims() == configured);
+    if (!configured) CHECK(rig.endpoint.snapshot().why == FailureType::blocked);
+    CHECK(rig.probes() == 1);
+    CHECK(rig.endpoint.snapshot().charged_jobs == 0);
+}
+
+TEST_CASE("calls that are cut together are spared, those that are cut one by one are not") {
+    constexpr int callers = 4;
+    std::latch all_there(callers);
+    std::atomic<bool> restarted = true;
+    Rig rig([&](const HttpRequest& request) {
+        if (is_probe(request)) return HttpReply{};
+        if (restarted) all_there.arrive_and_wait();
+        return broken(Fault::cut);
+    });
+    std::atomic<int> spared = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < callers; ++i)
+            threads.emplace_back([&] {
+                const auto failure = rig.failure();
+                spared += failure.spared && failure.type() == FailureType::outage ? 1 : 0;
+            });
+    }
+    CHECK(spared >= callers - 1);  // the first may be judged before the second is cut
+    CHECK(rig.endpoint.allows_claims());
+    restarted = false;
+    const auto failure = rig.failure("/poison");
+    CHECK(failure.type() == FailureType::job);
+    CHECK_FALSE(failure.spared);
+}
+
+TEST_CASE(
+    "a garbled answer of a server that has worked is asked after, that of one that never has is a wrong "
+    "URL") {
+    const bool worked = GENERATE(true, false);
+    Rig rig([&](const HttpRequest& request) {
+        return request.target == "/odd" ? broken(Fault::garbage) : HttpReply{};
+    });
+    if (worked) rig.call();
+    CHECK(rig.failure("/odd").type() == FailureType::blocked);
+    CHECK(rig.endpoint.allows_claims() == worked);
+    CHECK(rig.probes() == (worked ? 1 : 0));
+}
+
+TEST_CASE("no probe begins in a drain") {
+    Rig rig([](const HttpRequest& request) {
+        if (is_probe(request)) return HttpReply{};
+        std::this_thread::sleep_for(200ms);
+        return HttpReply{500};
+    });
+    std::optional<Failure> failure;
+    std::thread caller([&] { failure = rig.failure(); });
+    CHECK(test::eventually([&] { return rig.jobs() == 1; }));
+    rig.endpoint.close();
+    caller.join();
+    CHECK(failure->type() == FailureType::cancelled);
+    CHECK(rig.probes() == 0);
+}
+
+TEST_CASE("a thread hears that it waits while its failure is judged") {
+    std::vector<bool> told;
+    Rig rig([&](const HttpRequest& request) { return HttpReply{is_probe(request) ? 200 : 500}; });
+    endpoint::Endpoint::set_wait_hook([&](bool waits) { told.push_back(waits); });
+    CHECK(rig.failure().type() == FailureType::job);
+    endpoint::Endpoint::set_wait_hook({});
+    CHECK(told == std::vector{true, false});
+}
+
+TEST_CASE("a time-out or a cut is judged by what comes after it: the server had served others before") {
     const bool well_again = GENERATE(true, false);
+    const auto fault = GENERATE(Fault::hang, Fault::cut);
+    std::latch good_done(1);
     Rig rig([&](const HttpRequest& request) {
         if (request.target == "/good" || (is_probe(request) && well_again)) return HttpReply{};
-        return broken(Fault::hang);
+        good_done.wait();
+        return broken(fault);
     });
     rig.timeout = 500ms;
     std::optional<Failure> failure;
     std::thread hung([&] { failure = rig.failure("/work"); });
     CHECK(test::eventually([&] { return rig.requests("/work") == 1; }));
     rig.call("/good");
+    good_done.count_down();
     hung.join();
     CHECK(failure->type() == (well_again ? FailureType::job : FailureType::outage));
     CHECK(rig.probes() == 1);

@@ -98,6 +98,7 @@ TEST_CASE("a failure while ramping opens it again") {
     rig.clock.advance(10s);
     status = 200;
     REQUIRE(rig.endpoint.probe_if_due({}));
+    status = 503;
     CHECK(rig.failure().type() == FailureType::outage);
     CHECK(rig.endpoint.snapshot().state == State::open);
     CHECK(rig.endpoint.snapshot().next_probe > 1s);

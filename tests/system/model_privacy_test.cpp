@@ -183,8 +183,10 @@ TEST_CASE_METHOD(Fixture,
     auto written = told_by_memoirctl(memoird) + get(page + "/metrics") + get(page + "/");
 
     // And an endpoint that is blocked, whose reason goes into the status line and into memoird_hosts.
+    const int refusal = provider == "ollama" ? 404 : provider == "openai" ? 401 : 302;
+    server.chat.gate([&](bool canary) { return HttpReply{canary ? refusal : 200, said}; });
     server.chat.says([&](const std::string&, const HttpRequest& request) {
-        HttpReply reply{provider == "ollama" ? 404 : provider == "openai" ? 401 : 302, echo(request)};
+        HttpReply reply{refusal, echo(request)};
         reply.headers = {{"Location", page + "/" + said}, {"WWW-Authenticate", said}};
         return reply;
     });

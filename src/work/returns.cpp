@@ -1,0 +1,48 @@
+#include "work/returns.hpp"
+
+#include <algorithm>
+
+namespace memoir::work {
+
+namespace {
+constexpr Milliseconds longest{600'000};
+// Another process may have ended them meanwhile, and nobody tells us.
+constexpr auto kept = std::chrono::hours(24);
+constexpr std::size_t most_kept = 10'000;
+}  // namespace
+
+int Returns::came_back(std::int64_t job, TimePoint now) {
+    std::lock_guard lock(mutex_);
+    if (jobs_.size() >= most_kept) {
+        std::erase_if(jobs_, [&](const auto& item) { return now - item.second.last > kept; });
+        if (jobs_.size() >= most_kept) jobs_.clear();
+    }
+    auto& entry = jobs_[job];
+    entry.last = now;
+    return ++entry.times;
+}
+
+int Returns::times(std::int64_t job) const {
+    std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(job);
+    return found == jobs_.end() ? 0 : found->second.times;
+}
+
+void Returns::forget(std::int64_t job) {
+    std::lock_guard lock(mutex_);
+    jobs_.erase(job);
+}
+
+std::size_t Returns::size() const {
+    std::lock_guard lock(mutex_);
+    return jobs_.size();
+}
+
+Milliseconds Returns::delay(int times, Milliseconds least) {
+    const auto cap = least > longest ? least * 16 : longest;
+    auto delay = least;
+    for (int doubled = 2; doubled < times && delay < cap; ++doubled) delay *= 2;
+    return std::min(delay, cap);
+}
+
+}  // namespace memoir::work

@@ -1,0 +1,36 @@
+#pragma once
+// Jobs that come back from an endpoint's outage, or from one that is blocked, time and again, although its
+// canary passed in between: what one memory does to a server must not hold up all others for ever. Nobody is
+// charged for it; such a job only waits longer each time. Counted in this process alone. Thread safety: all.
+
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+
+namespace memoir::work {
+
+class Returns {
+  public:
+    // How often in a row, this time included.
+    int came_back(std::int64_t job, TimePoint now);
+    int times(std::int64_t job) const;
+    // It is done, or failed.
+    void forget(std::int64_t job);
+    std::size_t size() const;
+
+    // Beyond the second time in a row twice as long as the last time, ten minutes at most where `least`, what
+    // the endpoint asks for, is not more than that, else sixteen times as long.
+    static Milliseconds delay(int times, Milliseconds least);
+
+  private:
+    struct Entry {
+        int times = 0;
+        TimePoint last;
+    };
+    mutable std::mutex mutex_;
+    std::unordered_map<std::int64_t, Entry> jobs_;
+};
+
+}  // namespace memoir::work
