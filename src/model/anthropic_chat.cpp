@@ -49,7 +49,8 @@ class AnthropicChat : public ChatProvider {
         if (response.status != 400 || form.json == Json::none) return std::nullopt;
         const auto error = read_error(response);
         const bool named = error.says(form.json == Json::schema ? "output_config" : "tool");
-        const bool other = form.json_proven || !error.code.empty() || is_money(error) || is_too_long(error);
+        const bool other = form.json_proven || !error.code.empty() || is_money(error) || is_too_long(error) ||
+                           is_budget(error);
         if (!named && other) return std::nullopt;
         Rephrased next{form, named};
         next.form.json = simpler(form.json);
@@ -87,12 +88,15 @@ class AnthropicChat : public ChatProvider {
     Quotas quotas(const ChatReply& reply, const http::Response& response,
                   std::chrono::system_clock::time_point now) const override {
         Quotas quotas;
+        const bool told = reply.tokens_in > 0 || reply.tokens_out > 0;
         const auto in = static_cast<double>(reply.tokens_in - reply.tokens_cached);
         const auto out = static_cast<double>(reply.tokens_out);
         for (const auto& [which, cost] : {std::pair<std::string, double>("requests", 1),
                                           {"tokens", in + out},
                                           {"input-tokens", in},
                                           {"output-tokens", out}}) {
+            // An answer without usage says nothing of what a call costs: what is known is better.
+            if (!told && which != "requests") continue;
             const auto name = "anthropic-ratelimit-" + which;
             add_quota(quotas, which, response, name + "-limit", name + "-remaining", name + "-reset", cost,
                       now);
@@ -110,6 +114,9 @@ class AnthropicChat : public ChatProvider {
                error.says("exceed context limit");
     }
 
+    // "max_tokens: 8192 > 4096, which is …": a server that repeats the request names it somewhere, too.
+    static bool is_budget(const ErrorBody& error) { return error.message.starts_with("max_tokens: "); }
+
     static std::string text_of(const json& blocks, const std::string& tool) {
         std::string text;
         for (const auto& block : blocks) {
@@ -126,6 +133,8 @@ class AnthropicChat : public ChatProvider {
         const auto error = read_error(response);
         if (response.status == 400 && is_money(error)) return billing(response);
         if (response.status == 413 || (response.status == 400 && is_too_long(error))) return too_long();
+        if (response.status == 400 && is_budget(error)) return budget_refused(response, options_.role);
+        if (is_beyond_rate(response, error)) return beyond_rate();
         return failure_of(response, error, options_.role, now);
     }
 

@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/sha256.hpp"
 #include "endpoint/classify.hpp"
@@ -29,16 +30,18 @@ bool holds_json(std::string_view reply) {
     return reply.find('{') != reply.npos || (begin != reply.npos && reply[begin] == '[');
 }
 
-// Some servers take the parameter that asks for JSON and do nothing with it (Ollama's /v1/messages).
-bool is_ignored(const Form& form, const http::Response& response, const Reading& reading) {
-    return response.status == 200 && !reading.failure && form.json != Form::Json::none && !form.json_proven &&
-           !holds_json(reading.reply.text);
-}
+// A weaker form that was only tried is remembered when so many memories needed it: one may be odd.
+constexpr std::size_t enough_memories = 3;
 
 // The form that the server is known to take. Two calls that learn different things at once may forget one;
 // it is learned again.
 class Remembered {
   public:
+    // A request of this kind, or of a stricter one, brought JSON.
+    bool works(Form::Json json) const {
+        std::lock_guard lock(mutex_);
+        return form_.json_proven && form_.json <= json;
+    }
     Form get() const {
         std::lock_guard lock(mutex_);
         return form_;
@@ -49,11 +52,18 @@ class Remembered {
         std::lock_guard lock(mutex_);
         form_ = form;
     }
-    // A reply came: what was only tried so far is known to work. Prose proves nothing (a refusal, a cut one),
-    // but there is nothing left to try after `none`.
-    void prove(const Form& form, std::string_view reply) {
-        if (!holds_json(reply) && form.json != Form::Json::none) return;
+    // A reply came: what was only tried so far is known to work, unless something stricter is. Prose proves
+    // nothing (a refusal, a cut one), but there is nothing left to try after `none`.
+    void prove(const Form& form, const ChatRequest& request, std::string_view reply) {
+        const bool json = holds_json(reply);
+        if (!json && form.json != Form::Json::none) return;
         std::lock_guard lock(mutex_);
+        if (form_.json_proven && form_.json < form.json) return;
+        if (form_.json < form.json) {
+            needed_weaker_.insert(std::hash<std::string>()(request.user));
+            if (needed_weaker_.size() < enough_memories) return;
+        }
+        needed_weaker_.clear();
         form_.json = form.json;
         form_.json_proven = true;
     }
@@ -61,6 +71,7 @@ class Remembered {
   private:
     mutable std::mutex mutex_;
     Form form_;
+    std::set<std::size_t> needed_weaker_;  // memories that brought nothing in the form of now
 };
 
 class HttpChat : public Chat {
@@ -104,6 +115,8 @@ class HttpChat : public Chat {
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
             const auto response = send(provider_->build(request, form), stop);
+            // Others may have learned it meanwhile.
+            form.json_proven = remembered_.works(form.json);
             const bool last = round == most_exchanges;
             if (const auto next = last ? std::nullopt : provider_->rephrase(request, form, response)) {
                 report(Level::debug, "asked differently", response.status, {}, begin);
@@ -112,7 +125,11 @@ class HttpChat : public Chat {
                 continue;
             }
             auto reading = take(request, form, response, begin);
-            const bool ignored = !last && is_ignored(form, response, reading);
+            // Some servers take the parameter that asks for JSON and do nothing with it (Ollama's
+            // /v1/messages).
+            const bool ignored = !last && response.status == 200 && !reading.failure &&
+                                 form.json != Form::Json::none && !form.json_proven &&
+                                 !holds_json(reading.reply.text);
             report(response.status == 200 ? Level::info : Level::debug,
                    reading.failure ? reading.failure->reason()
                    : ignored       ? "replied without JSON, asked differently"
@@ -132,26 +149,40 @@ class HttpChat : public Chat {
         for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
             endpoint_.observe_quota(which, quota);
         if (response.status == 200) {
-            remembered_.prove(form, reading.reply.text);
+            remembered_.prove(form, request, reading.reply.text);
             endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
         }
         return reading;
     }
 
-    // Only what the server names is changed for a probe: it carries no schema that could be the reason.
+    // Only what the server names is changed for a probe: it carries no schema that could be the reason. Who
+    // refuses one word of ours for what it is refuses every job: that is a setting's fault and no job's.
     void probe(const std::stop_token& stop) {
         auto form = remembered_.get();
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
             const auto response = send(provider_->probe(form), stop);
             report(Level::debug, "probe", response.status, {}, begin);
-            if (response.status == 200) return;
-            const auto next = provider_->rephrase({}, form, response);
-            if (!next || !next->certain || round >= most_exchanges)
-                throw *provider_->read({}, form, response, system_clock::now()).failure;
+            const auto next = response.status == 200 ? std::nullopt : provider_->rephrase({}, form, response);
+            if (!next || !next->certain || round >= most_exchanges) {
+                const auto failure = provider_->read({}, form, response, system_clock::now()).failure;
+                // Cut, empty or declined, a reply is one.
+                if (response.status == 200 && (!failure || failure->type() != FailureType::ambiguous)) return;
+                throw_of_probe(*failure, response);
+            }
             remembered_.learn(next->form);
             form = next->form;
         }
+    }
+
+    [[noreturn]] void throw_of_probe(const Failure& failure, const http::Response& response) const {
+        // OpenAI's reasoning models, of the one token that they were given.
+        const bool cut = read_error(response).says("model output limit was reached");
+        if (failure.type() != FailureType::permanent || cut) throw failure;
+        Failure blocked(FailureType::blocked, failure.reason());
+        blocked.hint = "the server refuses even one word: check " + role_ + ".url, " + role_ + ".model and " +
+                       role_ + ".max_output_tokens";
+        throw blocked;
     }
 
     http::Response send(http::Request request, const std::stop_token& stop) {

@@ -4,9 +4,12 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.hpp"
 #include "endpoint/classify.hpp"
 
 namespace memoir::model {
+
+using nlohmann::json;
 
 namespace {
 
@@ -46,13 +49,12 @@ const char* setting_of(const http::Response& response, const ErrorBody& error) {
 
 }  // namespace
 
-nlohmann::json parse_body(const http::Response& response) {
+json parse_body(const http::Response& response, std::size_t most_values) {
     // No answer of a model lies deeper; writing out what nests a million levels would overflow the stack.
     constexpr int deepest = 64;
-    const auto within = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-        return depth <= deepest;
-    };
-    return nlohmann::json::parse(response.body, within, false);
+    if (!json_fits(response.body, deepest, most_values)) return json(json::value_t::discarded);
+    auto body = json::parse(response.body, nullptr, false);
+    return body.is_discarded() ? json::parse(repaired_json(response.body), nullptr, false) : body;
 }
 
 std::string dump_body(const nlohmann::json& body) {
@@ -129,6 +131,21 @@ Failure refused() {
 
 Failure too_long() {
     return {FailureType::permanent, "too long for the model's context"};
+}
+
+Failure budget_refused(const http::Response& response, const std::string& role) {
+    Failure failure(FailureType::blocked,
+                    "HTTP " + std::to_string(response.status) + ": the server refuses the output budget");
+    failure.hint = "lower " + role + ".max_output_tokens";
+    return failure;
+}
+
+bool is_beyond_rate(const http::Response& response, const ErrorBody& error) {
+    return response.status == 429 && error.says("request too large");
+}
+
+Failure beyond_rate() {
+    return {FailureType::permanent, "larger than the account's rate limit"};
 }
 
 Failure billing(const http::Response& response) {

@@ -15,8 +15,9 @@
 
 namespace memoir::model {
 
-// A discarded value (is_discarded()) where the body is no JSON.
-nlohmann::json parse_body(const http::Response& response);
+// A discarded value (is_discarded()) where the body is no JSON, or holds more than any answer of a chat API:
+// facts without number are at most so many.
+nlohmann::json parse_body(const http::Response& response, std::size_t most_values = 200'000);
 // Valid JSON text whatever bytes the strings hold.
 std::string dump_body(const nlohmann::json& body);
 
@@ -49,6 +50,10 @@ Failure cut_at_budget(int tokens);
 Failure refused();
 Failure too_long();
 Failure billing(const http::Response& response);
+Failure budget_refused(const http::Response& response, const std::string& role);
+// One request that is more than the account may send in a whole period: it is refused whenever it comes.
+bool is_beyond_rate(const http::Response& response, const ErrorBody& error);
+Failure beyond_rate();
 
 // The stable part, with the schema in it where no parameter of the request carries it.
 std::string rules(const ChatRequest& request, bool schema_is_sent);

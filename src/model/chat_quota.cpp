@@ -94,7 +94,8 @@ void add_quota(Quotas& quotas, const std::string& which, const http::Response& r
     const auto full = parse_reset(response.header(reset), now);
     // Azure says −1 or 0 where it does not know.
     if (!most || !left || !full || *most <= 0 || *left < 0 || *left > *most || full->count() <= 0) return;
-    quotas.emplace_back(which, endpoint::Quota{*most, *left, *full, std::clamp(cost, 1.0, std::max(1.0, *most))});
+    quotas.emplace_back(which,
+                        endpoint::Quota{*most, *left, *full, std::clamp(cost, 1.0, std::max(1.0, *most))});
 }
 
 }  // namespace memoir::model

@@ -87,7 +87,7 @@ std::vector<Embedding> HttpEmbedder::exchange(std::span<const std::string> texts
         }
         throw failure_in(response);
     }
-    auto vectors = provider_->vectors(parse_body(response));
+    auto vectors = provider_->vectors(parse_body(response, response.body.size()));
     if (!vectors || vectors->size() != texts.size()) throw no_answer(response);
     for (auto& vector : *vectors) check(vector);
     return std::move(*vectors);

@@ -1,5 +1,6 @@
 // OpenAI's POST /v1/chat/completions and everything compatible with it (providers.md, section 2).
 #include <array>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "http/url.hpp"
@@ -53,7 +54,9 @@ class OpenAiChat : public ChatProvider {
         if (response.status != 400 && response.status != 422) return std::nullopt;
         const auto error = read_error(response);
         Rephrased next{form, true};
-        if (!form.other_limit && error.refuses(limit_name(form))) {
+        // A budget that is too large is so under either name.
+        if (!form.other_limit && error.refuses(limit_name(form)) && !error.says("too large") &&
+            !is_too_long(error)) {
             next.form.other_limit = true;
         } else if (form.temperature && error.refuses("temperature")) {
             next.form.temperature = false;
@@ -116,6 +119,19 @@ class OpenAiChat : public ChatProvider {
                error.code == "context_length_exceeded" || error.code == "exceed_context_size_error";
     }
 
+    // Servers that count prompt and reply together (vLLM): no prompt fits beside this output budget.
+    bool fills_context(const ErrorBody& error) const {
+        constexpr std::string_view words = "maximum context length is ";
+        constexpr int least_prompt = 256;
+        const auto at = error.message.find(words);
+        if (at == std::string::npos) return false;
+        const char* digits = error.message.data() + at + words.size();
+        int context = 0;
+        const auto [end, failed] =
+            std::from_chars(digits, error.message.data() + error.message.size(), context);
+        return failed == std::errc() && context < options_.max_output_tokens + least_prompt;
+    }
+
     // Compatible servers know the old name only, OpenAI's newer models only the new one.
     const char* limit_name(const Form& form) const {
         return official_ != form.other_limit ? new_limit : old_limit;
@@ -146,13 +162,12 @@ class OpenAiChat : public ChatProvider {
         const auto error = read_error(response);
         const bool refused_form = response.status == 400 || response.status == 422;
         if (error.code == "content_filter") return refused();
+        if (refused_form && is_too_long(error) && fills_context(error))
+            return budget_refused(response, options_.role);
         if (response.status == 413 || (refused_form && is_too_long(error))) return too_long();
-        if (refused_form && error.code.empty() && error.refuses(limit_name(form))) {
-            Failure blocked(FailureType::blocked, "HTTP " + std::to_string(response.status) +
-                                                      ": the server refuses the output budget");
-            blocked.hint = "lower " + options_.role + ".max_output_tokens";
-            return blocked;
-        }
+        if (refused_form && error.code.empty() && error.refuses(limit_name(form)))
+            return budget_refused(response, options_.role);
+        if (is_beyond_rate(response, error)) return beyond_rate();
         return failure_of(response, error, options_.role, now);
     }
 

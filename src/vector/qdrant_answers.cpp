@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/json_text.hpp"
 #include "endpoint/classify.hpp"
 #include "vector/qdrant_wire.hpp"
 #include "vector/similarity.hpp"
@@ -69,10 +70,11 @@ const std::string* pid_of(const json& point) {
 }  // namespace
 
 json result(const http::Response& response, std::string_view what) {
-    // Nothing that is asked for lies deeper; copying what nests a million levels would overflow the stack.
-    constexpr int deepest = 32;
-    const auto within = [](int depth, json::parse_event_t, json&) { return depth <= deepest; };
-    auto answer = json::parse(response.body, within, false);
+    // No payload that we write lies deeper; copying what nests a million levels would overflow the stack.
+    constexpr int deepest = 160;
+    auto answer = json_fits(response.body, deepest, response.body.size())
+                      ? json::parse(response.body, nullptr, false)
+                      : json(json::value_t::discarded);
     if (response.status != 200) throw_status(response, answer.is_object(), what);
     const auto* status = member(answer, "status");
     if (!status || *status != "ok" || !answer.contains("result")) throw_no_answer(what);

@@ -393,6 +393,53 @@ TEST_CASE("an output budget that is refused under both names is a setting to low
     CHECK(reading.failure->hint == "lower extraction.max_output_tokens");
 }
 
+TEST_CASE("a context that the output budget fills is a setting to lower, and no memory's fault") {
+    const auto provider = make_openai_chat(options_of("http://localhost:8080"));  // with a budget of 100
+    const auto failure = [&](int context) {
+        const auto message = "This model's maximum context length is " + std::to_string(context) +
+                             " tokens. However, you requested 4196 tokens (4096 in the messages, 100 in the "
+                             "completion).";
+        const auto error = openai_error({{"message", message}, {"param", "max_tokens"}});
+        CHECK_FALSE(rephrased(*provider, {}, 400, error.dump()));
+        return *provider->read(request_of(), {}, response_of(400, error.dump()), {}).failure;
+    };
+    CHECK(failure(100).type() == FailureType::blocked);
+    CHECK(failure(100).hint == "lower extraction.max_output_tokens");
+    CHECK(failure(4096).type() == FailureType::permanent);
+}
+
+TEST_CASE("a budget that is too large for the model is not asked for under another name") {
+    const auto message = "max_tokens is too large: 8192. This model supports at most 4096 completion tokens";
+    const auto openai = make_openai_chat(options_of("http://localhost:8080"));
+    auto error = openai_error({{"message", message}, {"param", "max_tokens"}, {"code", "invalid_value"}});
+    Form proven;
+    proven.json_proven = true;
+    CHECK_FALSE(rephrased(*openai, proven, 400, error.dump()));
+    CHECK(openai->read(request_of(), proven, response_of(400, error.dump()), {}).failure->hint ==
+          "lower extraction.max_output_tokens");
+
+    const auto anthropic = make_anthropic_chat(options_of("https://api.anthropic.com"));
+    error = {
+        {"error",
+         {{"type", "invalid_request_error"},
+          {"message", "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens"}}}};
+    CHECK_FALSE(rephrased(*anthropic, {}, 400, error.dump()));
+    const auto failure = *anthropic->read(request_of(), {}, response_of(400, error.dump()), {}).failure;
+    CHECK(failure.type() == FailureType::blocked);
+    CHECK(failure.hint == "lower extraction.max_output_tokens");
+}
+
+TEST_CASE("one request that is more than the account's limit for a whole period fails its job") {
+    const json error{
+        {"error",
+         {{"code", "rate_limit_exceeded"},
+          {"message", "Request too large for m on tokens per min (TPM): Limit 30000, Requested 41000"}}}};
+    const auto openai = make_openai_chat(options_of("http://localhost:8080"));
+    const auto failure = *openai->read(request_of(), {}, response_of(429, error.dump()), {}).failure;
+    CHECK(failure.type() == FailureType::permanent);
+    CHECK(failure.reason() == "larger than the account's rate limit");
+}
+
 TEST_CASE("a server that knows no json_schema is asked in JSON mode, then without") {
     const auto provider = make_openai_chat(options_of("http://localhost:8080"));
     const auto named =
@@ -702,5 +749,17 @@ TEST_CASE("takes the rate limits from the headers of an answer") {
         CHECK(all[0].second.cost == 20);
         CHECK(all[0].second.reset == Milliseconds(30'000));
         CHECK(all[1].second.cost == 20);
+    }
+    SECTION("an answer without usage says nothing of what tokens a call costs") {
+        const auto anthropic = make_anthropic_chat(options_of("https://api.anthropic.com"));
+        const auto now = std::chrono::system_clock::from_time_t(1'790'000'000);
+        const auto all = anthropic->quotas(
+            {},
+            response_of(529, "",
+                        {{"anthropic-ratelimit-output-tokens-limit", "8000"},
+                         {"anthropic-ratelimit-output-tokens-remaining", "100"},
+                         {"anthropic-ratelimit-output-tokens-reset", "2026-09-21T14:13:50Z"}}),
+            now);
+        CHECK(all.empty());
     }
 }

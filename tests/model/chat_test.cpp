@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -149,7 +150,7 @@ TEST_CASE("what a server refuses is changed within the call and remembered for t
                 return {400,
                         R"({"error":{"message":"no","param":"temperature","code":"unsupported_value"}})"};
             if (body.contains("response_format") && body["response_format"]["type"] == "json_schema")
-                return {422, "{}"};
+                return {422, R"({"error":{"message":"no","param":"response_format"}})"};
             return openai_reply();
         },
         "openai");
@@ -164,6 +165,20 @@ TEST_CASE("what a server refuses is changed within the call and remembered for t
     CHECK(setup.log.count("memoir.breaker.opened") == 0);
 }
 
+TEST_CASE("what a server refuses without a word is tried, and remembered when three memories needed it") {
+    Setup setup(
+        [](const HttpRequest& request) -> HttpReply {
+            if (is_probe(request) || !json::parse(request.body).contains("response_format"))
+                return openai_reply();
+            return {422, "{}"};
+        },
+        "openai");
+    for (const auto* memory : {"a", "b", "b", "c"}) CHECK(setup.failure(request_of(memory)) == "");
+    CHECK(setup.calls() == 4 * 3);
+    CHECK(setup.failure(request_of("d")) == "");
+    CHECK(setup.calls() == 4 * 3 + 1);
+}
+
 TEST_CASE("a form that was only tried is not remembered when the call fails all the same") {
     Setup setup(
         [](const HttpRequest& request) -> HttpReply {
@@ -174,7 +189,7 @@ TEST_CASE("a form that was only tried is not remembered when the call fails all 
     CHECK(setup.failure(request_of("poison")) == "permanent: HTTP 400");
     CHECK(setup.calls() == 3);
     CHECK(setup.failure() == "");
-    CHECK(setup.sent(3)["response_format"]["type"] == "json_schema");
+    CHECK(setup.sent(4)["response_format"]["type"] == "json_schema");  // after a probe
     SECTION("and once the schema has worked a 400 is final at once") {
         CHECK(setup.failure(request_of("poison")) == "permanent: HTTP 400");
         CHECK(setup.calls() == 5);
@@ -194,16 +209,16 @@ TEST_CASE("a server that takes a schema and answers in prose is asked more simpl
                 return anthropic_reply(simple ? answer : prose);
             },
             "anthropic");
-        CHECK(setup.failure() == "");
+        CHECK(setup.failure(request_of("a")) == "");
         REQUIRE(setup.calls() == 3);
         CHECK(form_of(setup.sent(0)) == std::string("schema"));
         CHECK(form_of(setup.sent(1)) == std::string("tool"));
         const auto rules = setup.sent(2)["system"][0]["text"].get<std::string>();
         CHECK(rules.find(schema) != rules.npos);
         CHECK(setup.log.count("memoir.llm.call") == 3);  // each with its usage, for each was paid
-        CHECK(setup.failure() == "");
-        CHECK(setup.calls() == 4);
-        CHECK(form_of(setup.sent(3)) == std::string("none"));
+        for (const auto* memory : {"b", "c", "d"}) CHECK(setup.failure(request_of(memory)) == "");
+        CHECK(setup.calls() == 3 * 3 + 1);
+        CHECK(form_of(setup.sent(9)) == std::string("none"));
     }
     SECTION("past a tool that the model cannot use") {
         Setup setup(
@@ -218,12 +233,42 @@ TEST_CASE("a server that takes a schema and answers in prose is asked more simpl
         CHECK(setup.failure() == "");
         CHECK(form_of(setup.sent(setup.calls() - 1)) == std::string("none"));
     }
-    SECTION("once and for all: a model that never writes JSON costs each further job one call") {
+    SECTION(
+        "once and for all after three memories: then a model that never writes JSON costs one call each") {
         Setup setup([&](const HttpRequest&) { return anthropic_reply(prose); }, "anthropic");
+        for (const auto* memory : {"a", "a", "b", "c", "d"}) CHECK(setup.failure(request_of(memory)) == "");
+        CHECK(setup.calls() == 4 * 3 + 1);
+        CHECK(form_of(setup.sent(setup.calls() - 1)) == std::string("none"));
+    }
+    SECTION("but not for one odd memory before the schema has worked") {
+        Setup setup(
+            [&](const HttpRequest& request) {
+                return anthropic_reply(request.body.find("odd") == std::string::npos ? answer : prose);
+            },
+            "anthropic");
+        for (int attempt = 1; attempt <= 3; ++attempt) CHECK(setup.failure(request_of("odd", attempt)) == "");
+        CHECK(setup.calls() == 9);
         CHECK(setup.failure() == "");
+        CHECK(form_of(setup.sent(9)) == std::string("schema"));
+        CHECK(setup.failure(request_of("odd")) == "");
+        CHECK(setup.calls() == 11);
+    }
+    SECTION("nor where the schema worked for others in the meantime") {
+        std::promise<void> proven;
+        auto others = proven.get_future().share();
+        Setup setup(
+            [&](const HttpRequest& request) {
+                const bool odd = request.body.find("odd") != std::string::npos;
+                if (odd) others.wait();
+                return anthropic_reply(odd ? prose : answer);
+            },
+            "anthropic");
+        auto odd = std::async(std::launch::async, [&] { return setup.failure(request_of("odd")); });
+        CHECK(test::eventually([&] { return setup.calls() == 1; }));
         CHECK(setup.failure() == "");
-        CHECK(setup.calls() == 4);
-        CHECK(form_of(setup.sent(3)) == std::string("none"));
+        proven.set_value();
+        CHECK(odd.get() == "");
+        CHECK(setup.calls() == 2);
     }
     SECTION("but not once the schema has worked there: then it is that one reply that is bad") {
         Setup setup(
@@ -246,7 +291,7 @@ TEST_CASE("a server that takes a schema and answers in prose is asked more simpl
 
 TEST_CASE("a prompt too long for the context that was guessed is sent again with more") {
     Setup setup([](const HttpRequest& request) -> HttpReply {
-        if (json::parse(request.body)["options"]["num_ctx"] < 32768)
+        if (!is_probe(request) && json::parse(request.body)["options"]["num_ctx"] < 32768)
             return {400, R"({"error":"the input length exceeds the context length"})"};
         return ollama_reply();
     });
@@ -322,10 +367,19 @@ TEST_CASE("rate limits in the headers of a success hold back the next call") {
     CHECK(setup.calls() == 1);
 }
 
-TEST_CASE("the probe is a fixed word with one output token, and any 200 will do") {
-    for (const auto* provider : {"ollama", "openai", "anthropic"}) {
+TEST_CASE("the probe is a fixed word with one output token, and any reply of a model will do") {
+    const auto cut = [](std::string body) -> HttpReply {
+        for (const auto* end : {"\"stop\"", "\"end_turn\""})
+            if (const auto at = body.find(end); at != body.npos)
+                body.replace(at, std::string(end).size(), "\"length\"");
+        return {200, body};
+    };
+    const std::map<std::string, HttpReply> replies{{"ollama", cut(ollama_reply("p").body)},
+                                                   {"openai", cut(openai_reply("").body)},
+                                                   {"anthropic", cut(anthropic_reply("").body)}};
+    for (const auto& [provider, reply] : replies) {
         INFO(provider);
-        Setup setup([](const HttpRequest&) -> HttpReply { return {200, "whatever"}; }, provider);
+        Setup setup([&reply = reply](const HttpRequest&) { return reply; }, provider);
         CHECK(setup.chat->endpoint().probe_if_due({}, true));
         REQUIRE(setup.server.requests().size() == 1);
         const auto body = setup.sent(0);
@@ -333,6 +387,42 @@ TEST_CASE("the probe is a fixed word with one output token, and any 200 will do"
         const auto budget = body.contains("options") ? body["options"]["num_predict"] : body["max_tokens"];
         CHECK(budget == 1);
         CHECK(setup.log.named("memoir.llm.call").at(0).level == telemetry::Level::debug);
+    }
+}
+
+TEST_CASE("a server that answers everything with something else is no model, and no job's fault") {
+    for (const auto* provider : {"ollama", "openai", "anthropic"}) {
+        for (const auto* body : {"<html>SECRET</html>", R"({"error":"SECRET"})", "", "[]"}) {
+            INFO(provider << ' ' << body);
+            Setup setup([body](const HttpRequest&) -> HttpReply { return {200, body}; }, provider);
+            CHECK(setup.failure() == "outage: HTTP 200 without a usable answer");
+            CHECK_FALSE(setup.chat->endpoint().allows_claims());
+        }
+    }
+}
+
+TEST_CASE("a server that refuses even the probe for what it is names the settings") {
+    for (const auto* provider : {"ollama", "openai", "anthropic"}) {
+        INFO(provider);
+        Setup setup(
+            [](const HttpRequest&) -> HttpReply {
+                return {400, R"({"error":{"message":"Model Not Exist"}})"};
+            },
+            provider);
+        CHECK_FALSE(setup.chat->endpoint().probe_if_due({}, true));
+        const auto shown = setup.chat->endpoint().snapshot();
+        CHECK(shown.why == FailureType::blocked);
+        CHECK(shown.hint.find("extraction.model") != std::string::npos);
+    }
+    SECTION("but for the one token of a model that reasons first") {
+        Setup setup(
+            [](const HttpRequest&) -> HttpReply {
+                return {
+                    400,
+                    R"({"error":{"message":"Could not finish the message because max_tokens or model output limit was reached."}})"};
+            },
+            "openai");
+        CHECK(setup.chat->endpoint().probe_if_due({}, true));
     }
 }
 

@@ -249,12 +249,8 @@ TEST_CASE(
 
 TEST_CASE("an answer that nests a million levels deep is no danger") {
     const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
-    const auto result =
-        qdrant::result(answer(200, "{\"result\":" + deep + ",\"status\":\"ok\"}"), "searching");
-    CHECK(failure_of([&] { qdrant::hits(result); }).type() == FailureType::ambiguous);
-    CHECK(failure_of([&] { qdrant::scrolled(result); }).type() == FailureType::ambiguous);
-    CHECK(failure_of([&] { qdrant::require_done(result, "x"); }).type() == FailureType::ambiguous);
-    CHECK(failure_of([&] { qdrant::check_collection(result, "c", 2); }).type() == FailureType::ambiguous);
+    const auto deep_answer = answer(200, "{\"result\":" + deep + ",\"status\":\"ok\"}");
+    CHECK(failure_of([&] { qdrant::result(deep_answer, "searching"); }).type() == FailureType::ambiguous);
 }
 
 TEST_CASE("a collection's name is encoded in the path") {
