@@ -41,6 +41,8 @@ class Failure : public std::exception {
     // An outage that others met at the same moment and that was over at once: nobody's, unless this job
     // brings it again.
     bool spared = false;
+    // Money: no single job's, though a probe that costs next to nothing passes.
+    bool of_account = false;
 
   private:
     FailureType type_;

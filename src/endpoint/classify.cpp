@@ -175,6 +175,7 @@ Failure classify(const Answer& answer, std::string_view setting) {
     Failure result(meaning.type, reason_of(answer, code));
     if (meaning.type == FailureType::throttled) result.retry_after = answer.retry_after;
     result.hint = hint_text(meaning.hint, setting);
+    result.of_account = meaning.hint == Hint::billing;
     return result;
 }
 

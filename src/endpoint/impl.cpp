@@ -152,9 +152,9 @@ void Endpoint::Impl::succeeded(const Call& call) {
 }
 
 // Whether what else happens at the endpoint has a say in what a failure is.
-bool Endpoint::Impl::is_doubtful(FailureType type, Nature nature, Shown shown) const {
-    if (!probe) return type == FailureType::ambiguous;
-    switch (type) {
+bool Endpoint::Impl::is_doubtful(const Failure& failure, Shown shown) const {
+    if (!probe) return failure.type() == FailureType::ambiguous;
+    switch (failure.type()) {
         case FailureType::ambiguous:
         // A server that refuses everything, after an upgrade, say, must not have it all thrown away.
         case FailureType::permanent:
@@ -162,16 +162,16 @@ bool Endpoint::Impl::is_doubtful(FailureType type, Nature nature, Shown shown) c
         // A gateway may refuse one memory in these words, and a server that has just worked shed one call:
         // that holds up nobody else.
         case FailureType::blocked:
-            return worked(nature);
+            return worked() && !failure.of_account;
         case FailureType::outage:
-            return worked(nature) && shown == Shown::said;
+            return worked() && shown == Shown::said;
         default:
             return false;
     }
 }
 
-bool Endpoint::Impl::worked(Nature nature) const {
-    return last_success[static_cast<int>(nature)] > 0;
+bool Endpoint::Impl::worked() const {
+    return std::ranges::any_of(last_success, [](auto success) { return success > 0; });
 }
 
 Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop,
@@ -186,7 +186,7 @@ Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const s
         const auto took = clock.now() - call.began;
         if (shown == Shown::silent) limiter.timed_out(call.start);
         // The permit is held until the verdict: a hung server does not get the next call meanwhile.
-        if (is_doubtful(failure.type(), call.nature, shown)) {
+        if (is_doubtful(failure, shown)) {
             const auto verdict = judged(lock, call, failure, shown, stop, news);
             // Of some there is no doubt what they are, only whose: the job's alone, where the server works
             // for others.

@@ -70,8 +70,8 @@ struct Endpoint::Impl {
     void permit_is_free(News& news);
     void call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const;
 
-    bool is_doubtful(FailureType type, Nature nature, Shown shown) const;
-    bool worked(Nature nature) const;  // a call or probe has succeeded since the start
+    bool is_doubtful(const Failure& failure, Shown shown) const;
+    bool worked() const;  // a call or probe of any nature has succeeded since the start
     // Job, outage or cancelled. The lock is released while a probe runs.
     Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, Shown shown,
                    const std::stop_token& stop, News& news);

@@ -105,9 +105,11 @@ class AnthropicChat : public ChatProvider {
     }
 
   private:
-    // Its own spend limits come as a plain 400 without a code; only the words tell.
+    // Its own spend limits come as a plain 400 without a code; only the words tell. They are looked for where
+    // they stand: a server that repeats a memory may say anything later on.
     static bool is_money(const ErrorBody& error) {
-        return error.says("spend limit") || error.says("credit balance");
+        return error.message.starts_with("your credit balance") ||
+               (error.message.starts_with("you have reached your specified") && error.says("limit"));
     }
     static bool is_too_long(const ErrorBody& error) {
         return error.says("prompt is too long") || error.says("context window") ||

@@ -151,6 +151,7 @@ Failure beyond_rate() {
 Failure billing(const http::Response& response) {
     Failure failure(FailureType::blocked, "HTTP " + std::to_string(response.status) + " (spend limit)");
     failure.hint = "billing: the account's credit or spend limit is used up; see the provider's billing page";
+    failure.of_account = true;
     return failure;
 }
 

@@ -140,6 +140,21 @@ TEST_CASE("what a server that works does to one job holds up nobody else, and is
     }
 }
 
+TEST_CASE("money is everybody's, although a probe that costs nothing passes") {
+    Rig rig([&](const HttpRequest& request) { return HttpReply{request.target == "/work" ? 402 : 200}; });
+    rig.call("/good");
+    CHECK(rig.failure().type() == FailureType::blocked);
+    CHECK_FALSE(rig.endpoint.allows_claims());
+    CHECK(rig.probes() == 0);
+}
+
+TEST_CASE("a start's probe that passed is work, too") {
+    Rig rig([&](const HttpRequest& request) { return HttpReply{is_probe(request) ? 200 : 403}; });
+    CHECK(rig.endpoint.probe_if_due({}, true));
+    CHECK(rig.failure().type() == FailureType::blocked);
+    CHECK(rig.endpoint.allows_claims());
+}
+
 TEST_CASE("a server that begins to refuse everything fails no job for it") {
     std::atomic<bool> upgraded = false;
     Rig rig([&](const HttpRequest& request) {
