@@ -31,6 +31,8 @@ class Failure : public std::exception {
     FailureType type() const { return type_; }
     const std::string& reason() const { return reason_; }
     const char* what() const noexcept override { return reason_.c_str(); }
+    // It comes from what was asked for, not from the backend's state: a batch may hold one culprit.
+    bool own() const { return alone || type_ == FailureType::job || type_ == FailureType::permanent; }
 
     // How long the server asked us to stay away (throttled), counted from when the failure was seen.
     std::optional<std::chrono::milliseconds> retry_after;
@@ -41,6 +43,8 @@ class Failure : public std::exception {
     // An outage that others met at the same moment and that was over at once: nobody's, unless this job
     // brings it again.
     bool spared = false;
+    // Whatever its type says, the endpoint works for others: this one waits by itself.
+    bool alone = false;
     // Money: no single job's, though a probe that costs next to nothing passes.
     bool of_account = false;
 

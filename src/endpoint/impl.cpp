@@ -190,11 +190,15 @@ Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const s
             const auto verdict = judged(lock, call, failure, shown, stop, news);
             // Of some there is no doubt what they are, only whose: the job's alone, where the server works
             // for others.
-            const bool known =
-                failure.type() != FailureType::ambiguous &&
-                (verdict.type() == FailureType::job ||
-                 (verdict.type() == FailureType::outage && is_certain(failure.type()) && !verdict.spared));
-            result = known ? failure : verdict;
+            const bool certain = is_certain(failure.type());
+            if (failure.type() == FailureType::ambiguous || verdict.type() == FailureType::cancelled ||
+                verdict.spared) {
+                result = verdict;
+            } else if (verdict.type() == FailureType::job) {
+                result.alone = certain;
+            } else if (!certain) {
+                result = verdict;
+            }
         } else if (is_certain(failure.type())) {
             trip(failure, call.nature, news);
         }

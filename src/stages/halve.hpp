@@ -1,6 +1,6 @@
 #pragma once
-// Finding the culprit of a batch: a failure of a job's own halves the batch until the job is alone; what is
-// not a job's own ends it for all. Thread safety: function.
+// Finding the culprit of a batch: a failure of a job's own (Failure::own) halves the batch until the job is
+// alone; what is not a job's own ends it for all. Thread safety: function.
 
 #include <functional>
 #include <optional>
@@ -23,8 +23,7 @@ inline std::vector<std::optional<Failure>> halve(
         try {
             attempt(part);
         } catch (const Failure& failure) {
-            const bool own = failure.type() == FailureType::job || failure.type() == FailureType::permanent;
-            if (!own) throw;
+            if (!failure.own()) throw;
             if (part.size() == 1) {
                 failures[part.front()] = failure;
                 return;

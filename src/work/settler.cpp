@@ -345,8 +345,7 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
     };
     // A failure of a job's own is one member's: halves find it, and the others are done.
     const auto failed = [&](const Failure& failure) {
-        const bool own = failure.type() == FailureType::job || failure.type() == FailureType::permanent;
-        if (own && members.size() > 1) {
+        if (failure.own() && members.size() > 1) {
             const auto middle = members.begin() + static_cast<std::ptrdiff_t>(members.size() / 2);
             rest({members.begin(), middle});
             rest({middle, members.end()});

@@ -129,13 +129,15 @@ TEST_CASE("what a server that works does to one job holds up nobody else, and is
         const auto failure = rig.failure("/odd");
         CHECK(failure.type() == (status < 500 ? FailureType::blocked : FailureType::outage));
         CHECK(failure.endpoint == "qdrant");
+        CHECK(failure.alone);
+        CHECK(failure.own());
         CHECK(rig.probes() == time);
         CHECK(rig.endpoint.allows_claims());
     }
     CHECK(rig.endpoint.snapshot().charged_jobs == 0);
     SECTION("but where the probe fails, too, everybody waits") {
         rig.server.handle([&](const HttpRequest&) { return HttpReply{status}; });
-        rig.failure("/odd");
+        CHECK_FALSE(rig.failure("/odd").alone);
         CHECK_FALSE(rig.endpoint.allows_claims());
     }
 }

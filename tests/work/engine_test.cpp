@@ -208,6 +208,29 @@ TEST_CASE("what several met at once is charged to a job that brings it again, no
     CHECK(bench.stage->runs == 3);
 }
 
+TEST_CASE("of a batch that a working backend refuses in part only the culprit waits") {
+    Bench bench;
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 8; ++row) ids.push_back(bench.job());
+    bench.start([&](Claims claims, auto&, auto) {
+        auto effects = bench.effects(claims);
+        std::vector<std::int64_t> jobs;
+        for (const auto& claim : claims) jobs.push_back(claim.job().id);
+        effects->preparing = [&, jobs](work::Members members, auto) {
+            for (const auto member : members)
+                if (jobs[member] == ids[5]) {
+                    Failure refused(FailureType::blocked, "HTTP 403");
+                    refused.alone = true;
+                    throw refused;
+                }
+        };
+        return work::Result{std::vector<std::optional<Failure>>(claims.size()), std::move(effects)};
+    });
+    CHECK(eventually(
+        [&] { return bench.jobs() == 1 && bench.state(ids[5]).starts_with("claimed/parked/0/"); }));
+    for (const auto id : ids) CHECK(bench.effects_of(id) == (id == ids[5] ? 0 : 1));
+}
+
 TEST_CASE("effects whose data the database refuses are told so, the culprit's alone") {
     Bench bench;
     bench.options.max_attempts = 1;
