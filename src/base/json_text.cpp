@@ -12,20 +12,28 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 // The unit of "\uXXXX" at `at`; negative where no such escape stands.
 int unit_at(std::string_view text, std::size_t at) {
-    if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;
+    return at < text.size() && text.substr(at).starts_with("\\u") ? hex4(text, at + 2) : -1;
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+}  // namespace
+
+int hex4(std::string_view text, std::size_t at) {
+    if (at + 4 > text.size()) return -1;
     int value = 0;
-    for (const char c : text.substr(at + 2, 4)) {
-        const int digit = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
+    for (std::size_t i = at; i < at + 4; ++i) {
+        const int digit = hex_digit(text[i]);
         if (digit < 0) return -1;
         value = value * 16 + digit;
     }
     return value;
 }
-
-}  // namespace
 
 bool json_fits(std::string_view json, int levels, std::size_t values) {
     int depth = 0;

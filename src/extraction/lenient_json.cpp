@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json_text.hpp"
 #include "extraction/text.hpp"
 
 namespace memoir::extraction {
@@ -49,25 +50,6 @@ double to_double(std::string_view text) {
         value = huge ? std::numeric_limits<double>::infinity() : 0;
     }
     return negative ? -value : value;
-}
-
-int hex_digit(char c) {
-    if (is_digit(c)) return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-// The four digits of \uXXXX at `at`; negative when they are not four.
-int hex4(std::string_view text, std::size_t at) {
-    if (at + 4 > text.size()) return -1;
-    int value = 0;
-    for (std::size_t i = at; i < at + 4; ++i) {
-        const int digit = hex_digit(text[i]);
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
 }
 
 char simple_escape(char c) {

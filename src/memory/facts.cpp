@@ -10,9 +10,6 @@ namespace memoir::memory {
 namespace {
 // A microsecond apart: readers sort by created_at alone, and rows of one statement would share it.
 constexpr const char* at = "t.now + (n - 1) * interval '1 microsecond'";
-}  // namespace
-
-namespace {
 
 pg::Statement derived_statement(const std::string& schema, const std::string& source_pid) {
     return {

@@ -192,13 +192,8 @@ void Reprocess::member(Job& job, const std::string& pid) {
     progress.retired.clear();
     for (int round = 1; round <= most_rounds; ++round) {
         const auto reading = tools_.extractor->read(pid, job.stop);
-        // Forgotten, retired or superseded since it was frozen.
-        if (!reading || !reading->source.active()) {
-            NoEffects none;
-            save(job, none, progress);
-            return;
-        }
-        const auto paid = ask(job, reading->source);
+        // None: forgotten, retired or superseded since it was frozen, or left as it is.
+        const auto paid = reading && reading->source.active() ? ask(job, reading->source) : std::nullopt;
         if (!paid) {
             NoEffects none;
             save(job, none, progress);
@@ -246,9 +241,11 @@ void Reprocess::one(Job& job) {
     if (source.retired) return done("the memory is retired: nothing is corrected", 0);
     log_.debug("memoir.reprocess.started", "a correction is worked in", job.fields());
     store_feedback(job, source);
-    if (!tools_.extractor && !job.correction.progress.members.value_or(std::vector<std::string>()).empty())
-        throw begun_elsewhere();
-    if (!tools_.extractor) return done("the feedback is stored; no extraction model is configured here", 0);
+    if (!tools_.extractor) {
+        const auto& members = job.correction.progress.members;
+        if (members && !members->empty()) throw begun_elsewhere();
+        return done("the feedback is stored; no extraction model is configured here", 0);
+    }
 
     if (!job.correction.progress.members) {
         auto progress = job.correction.progress;

@@ -41,7 +41,7 @@ std::size_t Returns::size() const {
 Milliseconds Returns::delay(int times, Milliseconds least) {
     const auto cap = least > longest ? least * 16 : longest;
     auto delay = least;
-    for (int doubled = 2; doubled < times && delay < cap; ++doubled) delay *= 2;
+    for (int doubled = patience; doubled < times && delay < cap; ++doubled) delay *= 2;
     return std::min(delay, cap);
 }
 

@@ -20,7 +20,9 @@ class Returns {
     void forget(std::int64_t job);
     std::size_t size() const;
 
-    // Beyond the second time in a row twice as long as the last time, ten minutes at most where `least`, what
+    // So often in a row a job waits as long as its endpoint asks for.
+    static constexpr int patience = 2;
+    // Beyond that twice as long as the last time, ten minutes at most where `least`, what
     // the endpoint asks for, is not more than that, else sixteen times as long.
     static Milliseconds delay(int times, Milliseconds least);
 

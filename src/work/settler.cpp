@@ -21,8 +21,6 @@ using Index = std::size_t;
 // Between two tries of a settle that met somebody else's lock or an absent database.
 constexpr Milliseconds first_pause{5}, longest_pause{500};
 constexpr Milliseconds connection_wait{5'000};
-// A job that comes back more often in a row waits longer than its endpoint asks for.
-constexpr int most_returns = 2;
 // A settle that has been tried for this long is told of; not more often than that for all loops together.
 constexpr Milliseconds tell_after{10'000}, tell_every{60'000};
 // After a claim that the database refused: a grant or the schema was changed under us, and a human acts
@@ -534,7 +532,7 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
                 auto reason = waits ? waiting_reason(failure) : failure.reason();
                 if (waits && failure.type() != FailureType::throttled) {
                     const int times = returns_.came_back(job.id, Steady::now());
-                    if (times > most_returns) {
+                    if (times > Returns::patience) {
                         // Under another reason, or whoever finds its backend well would bring it back at
                         // once.
                         decision.delay = Returns::delay(times, decision.delay);
