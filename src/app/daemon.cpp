@@ -19,7 +19,7 @@
 #include "schema/server.hpp"
 #include "service/signals.hpp"
 #include "service/start_up_code.hpp"
-#include "work/keeper.hpp"
+#include "work/lease_keeper.hpp"
 #include "work/retry.hpp"
 
 namespace memoir::app {
@@ -167,7 +167,7 @@ pg::ConnectOptions Daemon::connect_options(const char* name) const {
     options.application_name = name;
     options.statement_timeout = config_.database.statement_timeout;
     // As the keeper: loops that come back later than it cannot settle or adopt what its peers see overdue.
-    options.longest_backoff = work::Keeper::longest_reconnect(config_.worker.lease);
+    options.longest_backoff = work::LeaseKeeper::longest_reconnect(config_.worker.lease);
     return options;
 }
 
@@ -352,11 +352,11 @@ void Daemon::drain() {
     if (reloader_ && drained != work::Engine::Drained::stuck) reloader_->finish();
     if (has_hosts_) {
         try {
-            auto lease = pool_->acquire({}, Milliseconds(1'000));
+            auto connection = pool_->acquire({}, Milliseconds(1'000));
             const auto statement = queue::delete_host(config_.database.schema, engine_->nonce());
-            lease->set_timeout(Milliseconds(1'000));
-            lease->exec(statement);
-            lease->set_timeout(Milliseconds(0));
+            connection->set_timeout(Milliseconds(1'000));
+            connection->exec(statement);
+            connection->set_timeout(Milliseconds(0));
         } catch (const pg::Error&) {
             // It disappears by itself after a day; nobody takes it for alive without a heartbeat.
         }

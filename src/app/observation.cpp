@@ -270,10 +270,10 @@ void Observation::tick(pg::Pool& pool, const std::string& schema, bool indexed) 
     if (counted_ != TimePoint{} && now - counted_ < until_next_count(asked, counting_)) return;
     counted_ = now;
     try {
-        auto lease = pool.acquire({}, Milliseconds(1'000));
+        auto connection = pool.acquire({}, Milliseconds(1'000));
         const auto statement = queue::depth_statement(schema, indexed);
         const auto sent = Steady::now();
-        const auto result = lease->exec(statement);
+        const auto result = connection->exec(statement);
         counting_ = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
         show(queue::read_depths(result));
     } catch (const pg::Error&) {

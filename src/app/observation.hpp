@@ -1,7 +1,7 @@
 #pragma once
 // What a running memoird shows to those who look: Prometheus metrics, /healthz, /readyz, and at / the status
 // page. Counts what the engine tells; reads the rest when it is asked. Only the queue's depth needs the
-// database: one statement on the scout's tick, at most every 5 s while somebody asks and once a minute while
+// database: one statement on the poller's tick, at most every 5 s while somebody asks and once a minute while
 // nobody does, whoever asks for what. Thread safety: construct, serve and stop on the control thread;
 // observer and tick from any thread.
 
@@ -66,7 +66,7 @@ class Observation {
     std::string host_, schema_;
     const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     std::atomic<TimePoint> asked_{};  // when somebody last looked
-    TimePoint counted_{};             // of the scout's thread: when the depth was last asked for,
+    TimePoint counted_{};             // of the poller's thread: when the depth was last asked for,
     Milliseconds counting_{0};        // and how long that took
     mutable std::mutex mutex_;        // guards what follows
     std::vector<queue::Depth> depths_;

@@ -154,8 +154,8 @@ void Reloader::tell(const config::Changes& changes, const Backends& before, cons
         if (std::ranges::find(before.unserved(), each) == before.unserved().end()) tell_unserved(each, log_);
     if (before.config().worker.leave_graph_absent == now.config().worker.leave_graph_absent) return;
     try {
-        auto lease = ground_->pool.acquire({}, Milliseconds(1'000));
-        warn_of_staged_in_vain(*lease, now.config(), log_);
+        auto connection = ground_->pool.acquire({}, Milliseconds(1'000));
+        warn_of_staged_in_vain(*connection, now.config(), log_);
     } catch (const pg::Error&) {
         // Only advice.
     }

@@ -12,41 +12,41 @@
 namespace memoir::ctl {
 namespace {
 
-using Verdict = Finding::Verdict;
+using Grade = Finding::Grade;
 
-std::string_view name(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::good:
+std::string_view name(Grade grade) {
+    switch (grade) {
+        case Grade::good:
             return "ok";
-        case Verdict::doubtful:
+        case Grade::doubtful:
             return "warning";
-        case Verdict::unavailable:
+        case Grade::unavailable:
             return "unavailable";
-        case Verdict::wrong:
+        case Grade::wrong:
             return "wrong";
     }
     return "";
 }
 
-Verdict verdict_of(FailureType type) {
+Grade grade_of(FailureType type) {
     switch (type) {
         case FailureType::blocked:
         case FailureType::permanent:
-            return Verdict::wrong;
+            return Grade::wrong;
         default:
-            return Verdict::unavailable;
+            return Grade::unavailable;
     }
 }
 
-Verdict verdict_of(const pg::Error& error) {
+Grade grade_of(const pg::Error& error) {
     switch (error.error_class()) {
         case pg::ErrorClass::permission:
         case pg::ErrorClass::schema:
         case pg::ErrorClass::read_only:
         case pg::ErrorClass::other:
-            return Verdict::wrong;
+            return Grade::wrong;
         default:
-            return Verdict::unavailable;
+            return Grade::unavailable;
     }
 }
 
@@ -67,12 +67,12 @@ Findings look_at_everything(Context& context) {
 void write(std::ostream& out, const Findings& findings) {
     std::size_t good = 0;
     for (const auto& finding : findings) {
-        std::string verdict(name(finding.verdict));
-        verdict.resize(13, ' ');
-        out << verdict << finding.check << (finding.detail.empty() ? "" : ": ") << printable(finding.detail)
+        std::string grade(name(finding.grade));
+        grade.resize(13, ' ');
+        out << grade << finding.check << (finding.detail.empty() ? "" : ": ") << printable(finding.detail)
             << '\n';
         if (!finding.hint.empty()) out << "             HINT: " << printable(finding.hint) << '\n';
-        if (finding.verdict == Verdict::good) ++good;
+        if (finding.grade == Grade::good) ++good;
     }
     out << '\n' << good << " of " << findings.size() << " checks are ok\n";
 }
@@ -82,13 +82,13 @@ int run(Context& context, const Arguments&) {
     auto list = nlohmann::json::array();
     for (const auto& finding : findings)
         list.push_back({{"check", finding.check},
-                        {"verdict", name(finding.verdict)},
+                        {"grade", name(finding.grade)},
                         {"detail", finding.detail},
                         {"hint", finding.hint}});
-    const auto any = [&](Verdict verdict) {
-        return std::ranges::any_of(findings, [&](const auto& finding) { return finding.verdict == verdict; });
+    const auto any = [&](Grade grade) {
+        return std::ranges::any_of(findings, [&](const auto& finding) { return finding.grade == grade; });
     };
-    const int code = any(Verdict::wrong) ? configuration : any(Verdict::unavailable) ? unavailable : ok;
+    const int code = any(Grade::wrong) ? configuration : any(Grade::unavailable) ? unavailable : ok;
     context.print({{"checks", list}, {"exit_code", code}}, [&](std::ostream& out) { write(out, findings); });
     return code;
 }
@@ -96,28 +96,28 @@ int run(Context& context, const Arguments&) {
 }  // namespace
 
 Finding examined(std::string check, const std::function<void(Finding&)>& look) {
-    Finding finding{std::move(check), Verdict::good, "", ""};
+    Finding finding{std::move(check), Grade::good, "", ""};
     try {
         look(finding);
     } catch (const StartError& error) {
-        finding = {finding.check, Verdict::wrong, error.problem(), error.hint()};
+        finding = {finding.check, Grade::wrong, error.problem(), error.hint()};
     } catch (const Failure& failure) {
-        finding = {finding.check, verdict_of(failure.type()), failure.reason(), failure.hint};
+        finding = {finding.check, grade_of(failure.type()), failure.reason(), failure.hint};
     } catch (const pg::Error& error) {
-        finding = {finding.check, verdict_of(error), error.what(),
+        finding = {finding.check, grade_of(error), error.what(),
                    "check database.url, and that PostgreSQL runs"};
     }
     return finding;
 }
 
 void doubt(Finding& finding, std::string detail, std::string hint) {
-    finding.verdict = Verdict::doubtful;
+    finding.grade = Grade::doubtful;
     finding.detail = std::move(detail);
     finding.hint = std::move(hint);
 }
 
 bool went_well(const Findings& findings) {
-    return findings.back().verdict == Verdict::good || findings.back().verdict == Verdict::doubtful;
+    return findings.back().grade == Grade::good || findings.back().grade == Grade::doubtful;
 }
 
 Command doctor_command() {

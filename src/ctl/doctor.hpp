@@ -11,14 +11,14 @@
 namespace memoir::ctl {
 
 struct Finding {
-    enum class Verdict {
+    enum class Grade {
         good,
         doubtful,     // memoird works, with less
         unavailable,  // what is needed does not answer
         wrong,        // it can never work so
     };
     std::string check;  // "database", "schema: index (kind, created_at, id)"
-    Verdict verdict = Verdict::good;
+    Grade grade = Grade::good;
     std::string detail;
     std::string hint;
 };

@@ -19,7 +19,7 @@
 namespace memoir::ctl {
 namespace {
 
-using Verdict = Finding::Verdict;
+using Grade = Finding::Grade;
 
 bool serves(const Context& context, const std::string& kind) {
     return std::ranges::any_of(context.config().worker.lanes, [&](const auto& lane) {
@@ -152,7 +152,7 @@ void look_at_vectors(Context& context, Findings& findings) {
 
 void look_at_graph(Context& context, Findings& findings) {
     if (!context.config().graph) {
-        findings.push_back({"graph", Verdict::good, "not configured", ""});
+        findings.push_back({"graph", Grade::good, "not configured", ""});
         return;
     }
     findings.push_back(examined("graph", [&](Finding& finding) {
@@ -160,7 +160,7 @@ void look_at_graph(Context& context, Findings& findings) {
         context.graph().client().command(ping, {});
         finding.detail = shown_url(context.config().graph->url) + " answers";
     }));
-    if (findings.back().verdict != Verdict::good) return;
+    if (findings.back().grade != Grade::good) return;
     findings.push_back(examined("graph: FalkorDB module", [&](Finding& finding) {
         const std::vector<std::string> question{"MODULE", "LIST"};
         std::int64_t version = 0;
@@ -170,7 +170,7 @@ void look_at_graph(Context& context, Findings& findings) {
         finding.detail = "version " + std::to_string(version / 10'000) + "." +
                          std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
     }));
-    if (findings.back().verdict != Verdict::good) return;
+    if (findings.back().grade != Grade::good) return;
     findings.push_back(examined("graph: takes writes", [&](Finding&) {
         // Into a graph of its own, which goes again.
         auto& client = context.graph().client();

@@ -17,7 +17,7 @@
 namespace memoir::ctl {
 namespace {
 
-using Verdict = Finding::Verdict;
+using Grade = Finding::Grade;
 
 // URLs of backends that are spoken to over HTTP, by the section that names them.
 std::vector<std::pair<std::string, std::string>> http_backends(const config::Config& config) {
@@ -146,11 +146,11 @@ Finding descriptors(const std::optional<UnitFile>& unit, const config::Config& c
 void look_at_configuration(Context& context, Findings& findings) {
     for (const auto& problem : context.loaded().problems)
         findings.push_back(
-            {"configuration", Verdict::wrong, problem.where + ": " + problem.text, problem.hint});
-    if (findings.empty()) findings.push_back({"configuration", Verdict::good, "reads without a problem", ""});
+            {"configuration", Grade::wrong, problem.where + ": " + problem.text, problem.hint});
+    if (findings.empty()) findings.push_back({"configuration", Grade::good, "reads without a problem", ""});
     for (const auto& warning : context.loaded().warnings)
         findings.push_back(
-            {"configuration: warning", Verdict::doubtful, warning.where + ": " + warning.text, warning.hint});
+            {"configuration: warning", Grade::doubtful, warning.where + ": " + warning.text, warning.hint});
 }
 
 void look_at_machine(Context& context, Findings& findings) {

@@ -15,7 +15,7 @@
 namespace memoir::ctl {
 namespace {
 
-using Verdict = Finding::Verdict;
+using Grade = Finding::Grade;
 using config::format_duration;
 using schema::Server;
 
@@ -141,9 +141,9 @@ Finding notifications(Context& context) {
 }
 
 Finding addition(const char* check, bool present, bool needed, const char* without) {
-    Finding finding{std::string("schema: ") + check, Verdict::good, "there", ""};
+    Finding finding{std::string("schema: ") + check, Grade::good, "there", ""};
     if (present) return finding;
-    finding.verdict = needed ? Verdict::wrong : Verdict::doubtful;
+    finding.grade = needed ? Grade::wrong : Grade::doubtful;
     finding.detail = std::string("not there: ") + without;
     finding.hint = "memoirctl schema apply creates it";
     return finding;

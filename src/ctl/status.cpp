@@ -19,7 +19,7 @@ using Right = Table::Align;
 struct Status {
     std::string server;
     std::vector<queue::Depth> depths;
-    std::vector<queue::Held> held;
+    std::vector<queue::Holding> held;
     std::vector<queue::Pause> pauses;
     std::optional<std::vector<queue::Host>> hosts;
     std::vector<Backend> backends;

@@ -13,17 +13,17 @@ struct Circumstances {
     bool can_probe = true;  // there is a probe
 };
 
-enum class Verdict {
+enum class Blame {
     job,     // the endpoint works for others
     outage,  // it works for nobody that we know of
     probe,   // ask: run the synthetic probe, then judge again
 };
 
 // Doubt is for the job: an endpoint known to be out is never held against it.
-constexpr Verdict judge(const Circumstances& known) {
-    if (known.open) return Verdict::outage;
-    if (known.others_succeeded) return Verdict::job;
-    return known.can_probe ? Verdict::probe : Verdict::outage;
+constexpr Blame judge(const Circumstances& known) {
+    if (known.open) return Blame::outage;
+    if (known.others_succeeded) return Blame::job;
+    return known.can_probe ? Blame::probe : Blame::outage;
 }
 
 }  // namespace memoir::endpoint

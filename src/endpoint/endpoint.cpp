@@ -49,32 +49,32 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
 void Endpoint::close() {
     std::lock_guard lock(impl_->mutex);
     impl_->closed = true;
-    impl_->turns.notify_all();
+    impl_->waiters.notify_all();
 }
 
 std::optional<Permit> Endpoint::reserve() {
     std::lock_guard lock(impl_->mutex);
     if (impl_->closed) return std::nullopt;
     const auto now = impl_->clock.now();
-    if (!impl_->turns.empty() || !impl_->limiter.has_permit()) {
+    if (!impl_->waiters.empty() || !impl_->limiter.has_permit()) {
         impl_->refused = true;
         return std::nullopt;
     }
     if (impl_->may_start(now) > now) return std::nullopt;
-    return Permit(std::make_unique<Permit::Held>(Permit::Held{impl_.get(), impl_->take()}));
+    return Permit(std::make_unique<Permit::Slot>(Permit::Slot{impl_.get(), impl_->take()}));
 }
 
-Permit::Permit(std::unique_ptr<Held> held) : held_(std::move(held)) {
-    this_thread().reserved.push_back(held_.get());
+Permit::Permit(std::unique_ptr<Slot> slot) : slot_(std::move(slot)) {
+    this_thread().reserved.push_back(slot_.get());
 }
 
 Permit::Permit(Permit&&) noexcept = default;
 
 Permit::~Permit() {
-    if (!held_) return;
-    std::erase(this_thread().reserved, held_.get());
-    if (held_->used) return;
-    auto& at = *held_->at;
+    if (!slot_) return;
+    std::erase(this_thread().reserved, slot_.get());
+    if (slot_->used) return;
+    auto& at = *slot_->at;
     Endpoint::Impl::News news;
     {
         std::lock_guard lock(at.mutex);
@@ -119,7 +119,7 @@ Snapshot Endpoint::snapshot() const {
     shown.calls = self.calls;
     shown.failures = self.failures;
     shown.canaries = self.canaries;
-    shown.waiting = self.turns.size();
+    shown.waiting = self.waiters.size();
     shown.max_concurrent = self.limiter.most();
     if (self.breaker.is_open()) shown.open_for = whole(now - self.breaker.opened_at());
     shown.held_for = whole(self.limiter.held_until(now) - now);
@@ -162,7 +162,7 @@ void Endpoint::used_tokens(std::int64_t input, std::int64_t output) {
 void Endpoint::hold_until(TimePoint until) {
     std::lock_guard lock(impl_->mutex);
     impl_->limiter.hold_until(impl_->clock.now(), until);
-    impl_->turns.notify();
+    impl_->waiters.notify();
 }
 
 void Endpoint::observe_quota(std::string_view which, const Quota& quota) {
@@ -173,7 +173,7 @@ void Endpoint::observe_quota(std::string_view which, const Quota& quota) {
         if (at == impl_.get()) answered = call;
     impl_->limiter.observe(now, which, quota, answered ? answered->start : impl_->limiter.last_start(),
                            answered ? answered->began : now);
-    impl_->turns.notify();
+    impl_->waiters.notify();
 }
 
 std::optional<Durations> Endpoint::typical() const {

@@ -79,11 +79,11 @@ class Permit {
     Permit& operator=(Permit&&) = delete;
     ~Permit();
 
-    struct Held;  // internal
-    explicit Permit(std::unique_ptr<Held> held);
+    struct Slot;  // internal
+    explicit Permit(std::unique_ptr<Slot> slot);
 
   private:
-    std::unique_ptr<Held> held_;
+    std::unique_ptr<Slot> slot_;
 };
 
 class Endpoint {

@@ -118,18 +118,18 @@ Call Endpoint::Impl::begin(Nature nature, const std::stop_token& stop) {
             return begun((*mine)->start);
         }
         const auto wait = time_to_start();
-        if (!stop.stop_requested() && turns.empty() && wait && wait->count() <= 0) return begun(take());
+        if (!stop.stop_requested() && waiters.empty() && wait && wait->count() <= 0) return begun(take());
     }
     const Waiting told;
     std::unique_lock lock(mutex);
-    if (!turns.wait(lock, stop, [this] { return time_to_start(); }))
+    if (!waiters.wait(lock, stop, [this] { return time_to_start(); }))
         throw handed_out(Failure(FailureType::cancelled, "cancelled"));
     return begun(take());
 }
 
 void Endpoint::Impl::permit_is_free(News& news) {
-    turns.notify();
-    if (refused && turns.empty()) {
+    waiters.notify();
+    if (refused && waiters.empty()) {
         refused = false;
         news.changed = true;
     }
@@ -249,7 +249,7 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
         known.others_succeeded = last_success[static_cast<int>(call.nature)] > evidence_from;
         known.can_probe = static_cast<bool>(probe);
         switch (judge(known)) {
-            case Verdict::job:
+            case Blame::job:
                 // One job can make a server break its connection, hardly several at once: the server went
                 // away and is back. Those whose fault it was all the same will bring it again.
                 if (shown == Shown::cut && cut_together(cut)) {
@@ -259,12 +259,12 @@ Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& c
                 }
                 if (failure.type() == FailureType::ambiguous) ++charged_jobs;
                 return as(FailureType::job, failure);
-            case Verdict::outage: {
+            case Blame::outage: {
                 auto outage = as(FailureType::outage, failure);
                 trip(outage, call.nature, news);
                 return outage;
             }
-            case Verdict::probe:
+            case Blame::probe:
                 if (closed) return Failure(FailureType::cancelled, "no probe begins in a drain");
                 // Somebody else's run is evidence for all who failed before it ended.
                 if (probe_runs)
@@ -340,7 +340,7 @@ void Endpoint::Impl::trip(const Failure& failure, Nature nature, News& news) {
     if (was_open) return;
     last_trip = ++moment;
     failed_nature = nature;
-    turns.notify_all();
+    waiters.notify_all();
 }
 
 // --- what is said ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "endpoint/endpoint.hpp"
-#include "endpoint/turns.hpp"
+#include "endpoint/wait_queue.hpp"
 
 namespace memoir::endpoint {
 
@@ -22,7 +22,7 @@ struct Call {
     std::uint64_t moment;  // when it began, in the endpoint's order of events
 };
 
-struct Permit::Held {
+struct Permit::Slot {
     Endpoint::Impl* at;
     std::uint64_t start;
     bool used = false;
@@ -30,7 +30,7 @@ struct Permit::Held {
 
 // What a thread has at any endpoint: permits reserved, calls under way, and who hears of its waiting.
 struct ThreadState {
-    std::vector<Permit::Held*> reserved;
+    std::vector<Permit::Slot*> reserved;
     std::vector<std::pair<const Endpoint::Impl*, const Call*>> under_way;
     std::function<void(bool)> wait_hook;
 };
@@ -64,7 +64,7 @@ struct Endpoint::Impl {
     Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop, Shown shown);
     void abandoned();  // it ended in an exception that is no failure of the endpoint
 
-    std::optional<Steady::duration> time_to_start() const;  // as Turns::wait wants it
+    std::optional<Steady::duration> time_to_start() const;  // as WaitQueue::wait wants it
     TimePoint may_start(TimePoint now) const;
     std::uint64_t take();
     void permit_is_free(News& news);
@@ -102,7 +102,7 @@ struct Endpoint::Impl {
     mutable std::mutex mutex;  // guards all below
     Breaker breaker;
     Limiter limiter;
-    Turns turns;
+    WaitQueue waiters;
     History history;
     std::vector<std::function<void()>> on_change;
     std::shared_ptr<const CallObserver> observer;

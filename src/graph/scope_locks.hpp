@@ -18,13 +18,13 @@ class ScopeLocks {
     // `most`: holders at a time, over all scopes.
     explicit ScopeLocks(int most) : most_(most) {}
 
-    class Held {
+    class Guard {
       public:
-        Held(ScopeLocks& locks, memory::Scope scope) : locks_(&locks), scope_(std::move(scope)) {}
-        Held(Held&& other) noexcept
+        Guard(ScopeLocks& locks, memory::Scope scope) : locks_(&locks), scope_(std::move(scope)) {}
+        Guard(Guard&& other) noexcept
             : locks_(std::exchange(other.locks_, nullptr)), scope_(std::move(other.scope_)) {}
-        Held& operator=(Held&&) = delete;
-        ~Held() {
+        Guard& operator=(Guard&&) = delete;
+        ~Guard() {
             if (!locks_) return;
             std::lock_guard lock(locks_->mutex_);
             locks_->busy_.erase(scope_);
@@ -37,14 +37,14 @@ class ScopeLocks {
     };
 
     // nullopt: the deadline or the stop came first.
-    std::optional<Held> take(const memory::Scope& scope, TimePoint deadline, const std::stop_token& stop) {
+    std::optional<Guard> take(const memory::Scope& scope, TimePoint deadline, const std::stop_token& stop) {
         std::unique_lock lock(mutex_);
         const bool free = free_.wait_until(lock, stop, deadline, [&] {
             return static_cast<int>(busy_.size()) < most_ && !busy_.contains(scope);
         });
         if (!free || stop.stop_requested()) return std::nullopt;
         busy_.insert(scope);
-        return std::optional<Held>(std::in_place, *this, scope);
+        return std::optional<Guard>(std::in_place, *this, scope);
     }
 
   private:

@@ -24,8 +24,8 @@ std::string asking_job(const std::string& schema, const std::string& pid, const 
 bool Replies::write(const Key& key, const std::string& reply, bool asked_for, Milliseconds wait,
                     const std::stop_token& stop) {
     try {
-        auto lease = pool_.acquire(stop, wait);
-        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        auto connection = pool_.acquire(stop, wait);
+        pg::Transaction transaction(*connection, pg::Transaction::Durability::on);
         const std::vector<pg::Statement> statements{
             {"insert into " + pg::qualified(schema_, "memoird_replies") +
                  " (source_pid, kind, request_hash, reply) select pid, $2, $3, $4::jsonb from " +
@@ -93,11 +93,11 @@ std::optional<std::string> Replies::find(const Key& key, const std::stop_token& 
         keep(key, *waiting, stop);
         return waiting;
     }
-    auto lease = pool_.acquire(stop);
+    auto connection = pool_.acquire(stop);
     const pg::Statement statement{"select reply::text from " + pg::qualified(schema_, "memoird_replies") +
                                       " where source_pid = $1 and kind = $2 and request_hash = $3",
                                   pg::Params().add(key.source_pid).add(key.kind).add(key.request_hash), true};
-    const auto result = lease->exec(statement, stop);
+    const auto result = connection->exec(statement, stop);
     if (result.empty()) return std::nullopt;
     return result.string(0, 0);
 }
@@ -124,11 +124,11 @@ void Replies::remove_all(pg::Transaction& transaction, const std::string& source
 void Replies::let_go(const Key& key) noexcept {
     if (!present_) return;
     try {
-        auto lease = pool_.acquire({}, last_wait);
+        auto connection = pool_.acquire({}, last_wait);
         auto statement = removal(key);
         statement.sql += " and not exists (select from " + pg::qualified(schema_, "memory_jobs") +
                          " j where j.source_pid = $1 and j.kind = $2)";
-        lease->exec(statement);
+        connection->exec(statement);
     } catch (const std::exception&) {
         // The sweep finds it.
     }
@@ -137,9 +137,9 @@ void Replies::let_go(const Key& key) noexcept {
 void Replies::reject(const Key& key) noexcept {
     if (!present_) return;
     try {
-        auto lease = pool_.acquire({}, last_wait);
+        auto connection = pool_.acquire({}, last_wait);
         const auto statement = removal(key);
-        lease->exec(statement);
+        connection->exec(statement);
     } catch (const std::exception&) {
         // The next settle rejects it again.
     }
@@ -147,12 +147,12 @@ void Replies::reject(const Key& key) noexcept {
 
 void Replies::sweep(const std::stop_token& stop) {
     if (!present_) return;
-    auto lease = pool_.acquire(stop);
-    lease->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
-                    " r where created_at < clock_timestamp() - interval '7 days' or (created_at < "
-                    "clock_timestamp() - interval '1 hour' and not exists (" +
-                    asking_job(schema_, "r.source_pid", "r.kind") + "))",
-                {}, stop);
+    auto connection = pool_.acquire(stop);
+    connection->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
+                         " r where created_at < clock_timestamp() - interval '7 days' or (created_at < "
+                         "clock_timestamp() - interval '1 hour' and not exists (" +
+                         asking_job(schema_, "r.source_pid", "r.kind") + "))",
+                     {}, stop);
 }
 
 }  // namespace memoir::memory

@@ -31,19 +31,19 @@ thread_local int leases_of_this_thread = 0;
 }  // namespace
 
 struct Pool::Member {
-    int leases = 0;  // those that are being connected included
+    int checkouts = 0;  // those that are being connected included
     int share = 0;
     std::condition_variable_any changed;
-    bool may_take() const { return leases < share; }
+    bool may_take() const { return checkouts < share; }
 };
 
 struct Pool::State {
-    // A lease that is on its way. Used with the lock held.
+    // A checkout that is on its way. Used with the lock held.
     class Coming {
       public:
-        explicit Coming(Member& member) : member_(member) { ++member_.leases; }
+        explicit Coming(Member& member) : member_(member) { ++member_.checkouts; }
         ~Coming() {
-            if (!arrived_) --member_.leases;
+            if (!arrived_) --member_.checkouts;
         }
         Coming(const Coming&) = delete;
         Coming& operator=(const Coming&) = delete;
@@ -121,7 +121,7 @@ Pool::Pool(ConnectOptions options, int size, Observer observer) : state_(std::ma
 
 Pool::~Pool() = default;
 
-Pool::Lease Pool::acquire(std::stop_token stop, Milliseconds wait) {
+Pool::Checkout Pool::acquire(std::stop_token stop, Milliseconds wait) {
     assert(party_of_this_thread.empty() || leases_of_this_thread == 0);
     auto& state = *state_;
     const auto deadline = Steady::now() + wait;
@@ -207,7 +207,7 @@ void Pool::State::give_back(std::unique_ptr<Connection> connection, Member& memb
     }
     std::lock_guard lock(mutex);
     --in_use;
-    --member.leases;
+    --member.checkouts;
     if (keep) {
         connection->set_timeout(Milliseconds(0));
         idle.push_back(std::move(connection));
@@ -234,15 +234,15 @@ bool Pool::up() const {
     return state_->is_up.value_or(true);
 }
 
-Pool::Lease::Lease(Pool& pool, std::unique_ptr<Connection> connection, Member& member)
+Pool::Checkout::Checkout(Pool& pool, std::unique_ptr<Connection> connection, Member& member)
     : pool_(&pool), connection_(std::move(connection)), member_(&member) {
     ++leases_of_this_thread;
 }
 
-Pool::Lease::Lease(Lease&& other) noexcept
+Pool::Checkout::Checkout(Checkout&& other) noexcept
     : pool_(other.pool_), connection_(std::move(other.connection_)), member_(other.member_) {}
 
-Pool::Lease::~Lease() {
+Pool::Checkout::~Checkout() {
     if (!connection_) return;
     --leases_of_this_thread;
     pool_->state_->give_back(std::move(connection_), *member_);

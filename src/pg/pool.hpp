@@ -5,8 +5,8 @@
 // mend (permission, no such database) is thrown at once, and backs off too. A party (a lane) holds at most
 // half of the connections: one whose jobs all end at the same moment neither takes the last connection nor
 // gives the server so much to do at once that another's single statement stands in line there. A thread of a
-// party takes one lease at a time: if each held one while it waits for its second, they would wait for ever.
-// Thread safety: all of Pool; a Lease is its holder's thread's, and ends before the pool does.
+// party takes one checkout at a time: if each held one while it waits for its second, they would wait for
+// ever. Thread safety: all of Pool; a Checkout is its holder's thread's, and ends before the pool does.
 
 #include <functional>
 #include <memory>
@@ -33,23 +33,23 @@ class Pool {
     Pool(ConnectOptions options, int size, Observer observer = {});
     ~Pool();
 
-    class Lease {
+    class Checkout {
       public:
-        Lease(Lease&& other) noexcept;
-        Lease& operator=(Lease&&) = delete;
-        ~Lease();  // gives the connection back, or drops it when broken or inside a transaction
+        Checkout(Checkout&& other) noexcept;
+        Checkout& operator=(Checkout&&) = delete;
+        ~Checkout();  // gives the connection back, or drops it when broken or inside a transaction
         Connection& operator*() { return *connection_; }
         Connection* operator->() { return connection_.get(); }
 
       private:
         friend class Pool;
-        Lease(Pool& pool, std::unique_ptr<Connection> connection, Member& member);
+        Checkout(Pool& pool, std::unique_ptr<Connection> connection, Member& member);
         Pool* pool_;
         std::unique_ptr<Connection> connection_;
         Member* member_;
     };
 
-    // Whose leases this thread takes while the object lives; otherwise they are nobody's, and not limited.
+    // Whose checkouts this thread takes while the object lives; otherwise they are nobody's, and not limited.
     class Party {
       public:
         explicit Party(std::string name);
@@ -63,7 +63,7 @@ class Pool {
 
     // Waits for a free connection, and for the database, until `stop` or `wait` has passed; then throws
     // Error(connection). A stop throws Error(cancelled).
-    Lease acquire(std::stop_token stop = {}, Milliseconds wait = Milliseconds(30'000));
+    Checkout acquire(std::stop_token stop = {}, Milliseconds wait = Milliseconds(30'000));
 
     int size() const;
     int in_use() const;

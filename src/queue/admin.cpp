@@ -222,13 +222,13 @@ std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap) {
     return depths;
 }
 
-std::vector<Held> holders(pg::Connection& connection, const std::string& schema) {
+std::vector<Holding> holders(pg::Connection& connection, const std::string& schema) {
     // A claim has its own claimed_by; those of one process are put together here.
     const auto rows = connection.exec(
         "select coalesce(j.claimed_by, ''), j.kind, count(*), "
         "coalesce(max(extract(epoch from clock_timestamp() - j.claimed_at))::double precision, 0) from " +
         pg::qualified(schema, "memory_jobs") + " j where " + in_state(JobState::claimed) + " group by 1, 2");
-    std::map<std::pair<std::string, std::string>, Held> found;
+    std::map<std::pair<std::string, std::string>, Holding> found;
     for (int row = 0; row < rows.rows(); ++row) {
         const auto claimed_by = rows.string(row, 0);
         const auto holder = parse_holder(claimed_by);
@@ -243,9 +243,9 @@ std::vector<Held> holders(pg::Connection& connection, const std::string& schema)
         held.rows += rows.integer(row, 2);
         held.longest = std::max(held.longest, rows.real(row, 3));
     }
-    std::vector<Held> list;
+    std::vector<Holding> list;
     for (auto& [key, held] : found) list.push_back(std::move(held));
-    std::sort(list.begin(), list.end(), [](const Held& a, const Held& b) {
+    std::sort(list.begin(), list.end(), [](const Holding& a, const Holding& b) {
         return std::tie(a.holder, a.kind) < std::tie(b.holder, b.kind);
     });
     return list;

@@ -66,14 +66,14 @@ pg::Statement depth_statement(const std::string& schema, bool indexed, std::int6
 std::vector<Depth> read_depths(const pg::Result& result, std::int64_t cap = depth_cap);
 
 // Who holds rows: one entry a process and kind; a worker that is no memoird is named by its whole claimed_by.
-struct Held {
+struct Holding {
     std::string holder;                // "host:pid", or what claimed_by says
     std::optional<std::string> nonce;  // a memoird's
     std::string kind;
     std::int64_t rows = 0;
     double longest = 0;  // since the last renewal of the row that waits longest
 };
-std::vector<Held> holders(pg::Connection& connection, const std::string& schema);
+std::vector<Holding> holders(pg::Connection& connection, const std::string& schema);
 
 // Claims whose lease ended so long ago that somebody should have taken them back: two leases, and as long for
 // a parked row after it was due. At most depth_cap.

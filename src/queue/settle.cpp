@@ -165,15 +165,15 @@ std::vector<Seen> seen(const pg::Result& result) {
     return rows;
 }
 
-Verdict resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row) {
-    if (!row) return Verdict::over;
+RowFate resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row) {
+    if (!row) return RowFate::over;
     if (row->state == "claimed" && row->claimed_by == claimed_by)
-        return meant == Meant::checkpoint && row->payload_matches ? Verdict::done : Verdict::again;
+        return meant == Meant::checkpoint && row->payload_matches ? RowFate::done : RowFate::again;
     if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked_holder)
-        return Verdict::done;
-    if (meant == Meant::release && row->state == "pending") return Verdict::done;
-    if (meant == Meant::fail && row->state == "failed") return Verdict::done;
-    return Verdict::lost;
+        return RowFate::done;
+    if (meant == Meant::release && row->state == "pending") return RowFate::done;
+    if (meant == Meant::fail && row->state == "failed") return RowFate::done;
+    return RowFate::lost;
 }
 
 }  // namespace memoir::queue

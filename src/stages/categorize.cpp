@@ -3,7 +3,7 @@
 #include <map>
 
 #include "memory/facts.hpp"
-#include "stages/halve.hpp"
+#include "stages/bisect.hpp"
 #include "stages/repair.hpp"
 
 namespace memoir::stages {
@@ -77,8 +77,8 @@ work::Result Categorize::run(std::span<work::Claim> claims, work::Checkpoints&, 
     for (const auto& claim : claims) pids.push_back(claim.job().source_pid);
     std::map<std::string, memory::Memory> memories;
     {
-        auto lease = pool_.acquire(stop);
-        for (auto& memory : memory::load(*lease, schema_, pids, content_limit))
+        auto connection = pool_.acquire(stop);
+        for (auto& memory : memory::load(*connection, schema_, pids, content_limit))
             memories.emplace(memory.pid, std::move(memory));
     }
     work::Result result;
@@ -99,7 +99,7 @@ work::Result Categorize::run(std::span<work::Claim> claims, work::Checkpoints&, 
             texts.push_back(found->second.content);
         }
     }
-    const auto failures = halve(members.size(), [&](std::span<const std::size_t> part) {
+    const auto failures = bisect(members.size(), [&](std::span<const std::size_t> part) {
         std::vector<std::string> some;
         for (const auto at : part) some.push_back(texts[at]);
         auto labels = classifier_.classify(some, stop);

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "memory/memory.hpp"
-#include "stages/halve.hpp"
+#include "stages/bisect.hpp"
 #include "stages/repair.hpp"
 
 namespace memoir::stages {
@@ -100,8 +100,8 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
     for (const auto& claim : claims) pids.push_back(claim.job().source_pid);
     std::map<std::string, memory::Memory> memories;
     {
-        auto lease = pool_.acquire(stop);
-        for (auto& memory : memory::load(*lease, schema_, pids, content_limit))
+        auto connection = pool_.acquire(stop);
+        for (auto& memory : memory::load(*connection, schema_, pids, content_limit))
             memories.emplace(memory.pid, std::move(memory));
     }
 
@@ -130,7 +130,7 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
     // Both may have one all the same: written by a round of ours before the memory was retired or forgotten.
     if (!without.empty()) index_.remove(without, stop);
 
-    const auto failures = halve(members.size(), [&](std::span<const std::size_t> part) {
+    const auto failures = bisect(members.size(), [&](std::span<const std::size_t> part) {
         std::vector<std::string> some;
         for (const auto at : part) some.push_back(texts[at]);
         auto embeddings = embedder_.embed(some, stop);

@@ -1,6 +1,6 @@
 #include "stages/extract.hpp"
 
-#include "base/step.hpp"
+#include "base/failpoint.hpp"
 #include "stages/each_member.hpp"
 
 namespace memoir::stages {
@@ -22,11 +22,11 @@ class Extract::Store : public work::Effects {
             if (!members_[member]) continue;
             const auto& [reading, paid, fields] = *members_[member];
             if (!stage_.extractor_.still(transaction, reading)) throw work::Changed({member});
-            step("extract.storing");
+            failpoint("extract.storing");
             if (paid) stage_.extractor_.store(transaction, reading.source, *paid);
             // Those of the content before an edit, too.
             stage_.extractor_.replies().remove_all(transaction, reading.source.pid, "extract");
-            step("extract.stored");
+            failpoint("extract.stored");
         }
     }
 
@@ -57,7 +57,7 @@ class Extract::Store : public work::Effects {
 };
 
 void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const std::stop_token& stop) {
-    step("extract.begun");
+    failpoint("extract.begun");
     auto reading = extractor_.read(claim.job().source_pid, stop);
     if (!reading)
         return log_.info("memoir.extraction.source_missing", "the memory was deleted before its job ran",

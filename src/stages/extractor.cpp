@@ -6,7 +6,7 @@
 #include <chrono>
 #include <stdexcept>
 
-#include "base/step.hpp"
+#include "base/failpoint.hpp"
 #include "extraction/text.hpp"
 #include "work/stage.hpp"
 
@@ -36,8 +36,8 @@ std::string reference_date(const memory::Memory& source) {
 }
 
 std::optional<Reading> Extractor::read(const std::string& pid, const std::stop_token& stop) const {
-    auto lease = pool_.acquire(stop);
-    auto found = memory::load_lineage(*lease, settings_.schema, pid, content_limit);
+    auto connection = pool_.acquire(stop);
+    auto found = memory::load_lineage(*connection, settings_.schema, pid, content_limit);
     if (!found) return std::nullopt;
     return Reading{std::move(found->memory), std::move(found->derived)};
 }
@@ -126,11 +126,11 @@ Reply Extractor::reply(const work::Claim& claim, const model::ChatRequest& reque
     }
     fields.push_back({"paid_before", parsed.has_value()});
     if (!parsed) {
-        step("reply.asking");
+        failpoint("reply.asking");
         parsed = ask<Reply>(claim, request, stop);
-        step("reply.arrived");
+        failpoint("reply.arrived");
         replies_.keep(key, extraction::to_json(*parsed), stop);
-        step("reply.kept");
+        failpoint("reply.kept");
     }
     return std::move(*parsed);
 }

@@ -17,8 +17,8 @@ std::vector<std::string> reindex(pg::Pool& pool, const std::string& schema,
                                  std::span<const std::string> pids) {
     for (int left = most_tries;; --left) {
         try {
-            auto lease = pool.acquire({}, database_wait);
-            pg::Transaction transaction(*lease, pg::Transaction::Durability::off);
+            auto connection = pool.acquire({}, database_wait);
+            pg::Transaction transaction(*connection, pg::Transaction::Durability::off);
             auto gone = memory::reindex(transaction, schema, pids);
             transaction.commit();
             return gone;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failpoint.hpp"
 #include "base/random_id.hpp"
-#include "base/step.hpp"
 #include "queue/fan_in.hpp"
 #include "work/pg_failure.hpp"
 
@@ -57,7 +57,7 @@ class Reprocess::Replace : public work::Effects {
         : stage_(stage), job_(job), reading_(reading), paid_(paid) {}
 
     void apply(pg::Transaction& transaction, work::Members) override {
-        step("reprocess.replacing");
+        failpoint("reprocess.replacing");
         const auto& pid = reading_.source.pid;
         const auto& schema = stage_.schema_;
         // The settle has locked the job's own source; this is another memory more often than not.
@@ -68,10 +68,10 @@ class Reprocess::Replace : public work::Effects {
         if (!stage_.tools_.extractor->still(transaction, reading_)) throw work::Changed({0});
         const auto retired = memory::retire_derived(transaction, schema, pid, job_.correction.reason);
         if (retired != expected()) throw work::Changed({0});
-        step("reprocess.retired");
+        failpoint("reprocess.retired");
         stage_.tools_.extractor->store(transaction, reading_.source, paid_);
         stage_.tools_.extractor->replies().remove(transaction, paid_.key);
-        step("reprocess.stored");
+        failpoint("reprocess.stored");
         if (!paid_.facts.empty()) return;
         // No row of ours tells an older extract that it comes too late.
         queue::remove_older_extracts(transaction, schema, pid, job_.claim.job().position);
@@ -115,9 +115,9 @@ void Reprocess::evict(Job& job) {
                      std::move(fields));
     };
     try {
-        step("reprocess.evicting");
+        failpoint("reprocess.evicting");
         tools_.index->remove(retired, job.stop);
-        step("reprocess.evicted");
+        failpoint("reprocess.evicted");
     } catch (const Failure& failure) {
         failed(failure.reason());
         throw;
@@ -160,8 +160,8 @@ std::vector<std::string> Reprocess::neighbourhood(Job& job, const memory::Memory
         if (hit.pid != feedback_pid && near.size() < static_cast<std::size_t>(correction.top_k))
             near.push_back(std::move(hit.pid));
 
-    auto lease = pool_.acquire(job.stop);
-    const auto rows = memory::load(*lease, schema_, near, 0);
+    auto connection = pool_.acquire(job.stop);
+    const auto rows = memory::load(*connection, schema_, near, 0);
     for (const auto& pid : near) {
         const auto row =
             std::find_if(rows.begin(), rows.end(), [&](const auto& memory) { return memory.pid == pid; });
@@ -221,13 +221,13 @@ void Reprocess::member(Job& job, const std::string& pid) {
 }
 
 void Reprocess::one(Job& job) {
-    step("reprocess.begun");
+    failpoint("reprocess.begun");
     evict(job);
     const auto& source_pid = job.claim.job().source_pid;
     std::vector<memory::Memory> found;
     {
-        auto lease = pool_.acquire(job.stop);
-        found = memory::load(*lease, schema_, std::span(&source_pid, 1), content_limit);
+        auto connection = pool_.acquire(job.stop);
+        found = memory::load(*connection, schema_, std::span(&source_pid, 1), content_limit);
     }
     if (found.empty())
         return log_.info("memoir.reprocess.source_missing", "the memory was deleted before its job ran",
@@ -250,7 +250,7 @@ void Reprocess::one(Job& job) {
     if (!job.correction.progress.members) {
         auto progress = job.correction.progress;
         progress.members = neighbourhood(job, source);
-        step("reprocess.neighbours_found");
+        failpoint("reprocess.neighbours_found");
         NoEffects none;
         save(job, none, progress);
         auto fields = job.fields();

@@ -77,8 +77,8 @@ class Synthesize::Clear : public work::Effects {
             const auto& row = members_[member];
             if (!row || !row->written) continue;
             try {
-                auto lease = stage_.pool_.acquire({}, Milliseconds(5'000));
-                if (!memory::load(*lease, stage_.schema_, std::span(&row->pid, 1), 1).empty()) continue;
+                auto connection = stage_.pool_.acquire({}, Milliseconds(5'000));
+                if (!memory::load(*connection, stage_.schema_, std::span(&row->pid, 1), 1).empty()) continue;
                 stage_.graph_.forget(row->scope, row->pid, {});
             } catch (const std::exception&) {
                 stage_.log_.warning("memoir.synthesize.forget_failed",
@@ -114,17 +114,17 @@ void Synthesize::one(work::Claim& claim, std::size_t member, Clear& effects, con
     const auto& pid = claim.job().source_pid;
     Source source;
     {
-        auto lease = pool_.acquire(stop);
-        auto found = memory::load(*lease, schema_, std::span(&pid, 1), 1);
+        auto connection = pool_.acquire(stop);
+        auto found = memory::load(*connection, schema_, std::span(&pid, 1), 1);
         if (found.empty())
             return log_.info("memoir.synthesize.source_missing", "the memory was deleted before its job ran",
                              work::job_fields(claim));
-        const auto row = memory::staged(*lease, schema_, pid);
+        const auto row = memory::staged(*connection, schema_, pid);
         if (!row)
             return log_.info("memoir.synthesize.no_staged_triples", "nothing is staged for the memory",
                              work::job_fields(claim));
-        source = {std::move(found.front()), *row, memory::moment(*lease, schema_, pid),
-                  memory::active_facts(*lease, schema_, pid, content_limit)};
+        source = {std::move(found.front()), *row, memory::moment(*connection, schema_, pid),
+                  memory::active_facts(*connection, schema_, pid, content_limit)};
     }
     auto fields = work::job_fields(claim);
     std::vector<extraction::Triple> triples, kept;
@@ -174,8 +174,9 @@ void Synthesize::commit(const Source& source, const std::vector<extraction::Trip
                       scope.org_id + "\n" + scope.user_id;
     for (;;) {
         {
-            auto lease = pool_.acquire(stop);
-            pg::Transaction transaction(*lease, pg::Transaction::Durability::off, Milliseconds(500), stop);
+            auto connection = pool_.acquire(stop);
+            pg::Transaction transaction(*connection, pg::Transaction::Durability::off, Milliseconds(500),
+                                        stop);
             if (transaction
                     .exec("select pg_try_advisory_xact_lock(hashtextextended($1, 0))", pg::Params().add(name))
                     .boolean(0, 0)) {

@@ -8,26 +8,26 @@
 
 #include "queue/job.hpp"
 #include "queue/settle.hpp"
-#include "work/held.hpp"
+#include "work/claim_table.hpp"
 
 namespace memoir::work {
 
 class Claim {
   public:
     // `sent`: when the claim statement was sent.
-    Claim(queue::Job job, std::shared_ptr<Run> run, Held& held, TimePoint sent)
-        : job_(std::move(job)), run_(std::move(run)), held_(&held) {
-        held_->add(job_, run_, sent);
+    Claim(queue::Job job, std::shared_ptr<Run> run, ClaimTable& table, TimePoint sent)
+        : job_(std::move(job)), run_(std::move(run)), table_(&table) {
+        table_->add(job_, run_, sent);
     }
     Claim(Claim&& other) noexcept
         : job_(std::move(other.job_)),
           run_(std::move(other.run_)),
-          held_(std::exchange(other.held_, nullptr)),
+          table_(std::exchange(other.table_, nullptr)),
           forfeited_(other.forfeited_) {}
     Claim& operator=(Claim&& other) noexcept {
         std::swap(job_, other.job_);
         std::swap(run_, other.run_);
-        std::swap(held_, other.held_);
+        std::swap(table_, other.table_);
         std::swap(forfeited_, other.forfeited_);
         return *this;
     }
@@ -37,10 +37,10 @@ class Claim {
     Run& run() const { return *run_; }
     queue::Fence fence() const { return {job_.id, job_.claimed_by}; }
     // A heartbeat found it gone; whatever we do, the fence changes nothing any more.
-    bool lost() const { return held_ == nullptr || held_->lost(job_.id); }
+    bool lost() const { return table_ == nullptr || table_->lost(job_.id); }
     // The row is no longer ours to care for.
     void settled() {
-        if (auto* held = std::exchange(held_, nullptr)) held->drop(fence());
+        if (auto* table = std::exchange(table_, nullptr)) table->drop(fence());
     }
     // The same, because somebody else has it now, or because the row is gone.
     void forfeit() {
@@ -54,7 +54,7 @@ class Claim {
   private:
     queue::Job job_;
     std::shared_ptr<Run> run_;
-    Held* held_;
+    ClaimTable* table_;
     bool forfeited_ = false;
 };
 

@@ -6,7 +6,7 @@
 
 #include "pg/pool.hpp"
 #include "telemetry/log.hpp"
-#include "work/held.hpp"
+#include "work/claim_table.hpp"
 #include "work/identity.hpp"
 #include "work/lanes.hpp"
 #include "work/tally.hpp"
@@ -20,7 +20,7 @@ struct Context {
     pg::Pool& pool;
     telemetry::Log& log;
     Identity& identity;
-    Held& held;
+    ClaimTable& claims;
     Lanes& lanes;
     Tally& tally;
     std::function<void(Milliseconds)> parked;  // a job of ours is due after so long

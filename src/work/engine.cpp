@@ -8,9 +8,9 @@
 
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
-#include "work/keeper.hpp"
+#include "work/lease_keeper.hpp"
 #include "work/loop.hpp"
-#include "work/scout.hpp"
+#include "work/queue_poller.hpp"
 
 namespace memoir::work {
 
@@ -33,7 +33,7 @@ struct Engine::State {
                   pool,
                   log,
                   identity,
-                  held,
+                  claims,
                   lanes,
                   tally,
                   {},
@@ -45,7 +45,7 @@ struct Engine::State {
                      return settings.heartbeat_extra ? settings.heartbeat_extra(identity.nonce())
                                                      : pg::Segment{};
                  }),
-          scout(context, settings.pauses, [this] {
+          poller(context, settings.pauses, [this] {
               if (settings.tick) settings.tick();
           }) {
         tally.observer = std::move(observer);
@@ -121,7 +121,7 @@ struct Engine::State {
     void cancel_hopeless() {
         const auto now = Steady::now();
         const auto end = now + context.plan()->options.drain_timeout;
-        held.cancel_if(Cause::drain, [&](const Run& run) {
+        claims.cancel_if(Cause::drain, [&](const Run& run) {
             const auto typical = run.model() ? run.model()->typical_duration() : std::nullopt;
             return typical && run.step_began(now) + *typical > end;
         });
@@ -135,15 +135,15 @@ struct Engine::State {
 
     EngineSettings settings;
     Identity identity;
-    Held held;
+    ClaimTable claims;
     Tally tally;
     std::stop_source drain, abandon;
     Lanes lanes;
     std::vector<std::weak_ptr<const Plan>> plans;  // that anything may still work by; with the lock
     Context context;
     Settler settler;
-    Keeper keeper;
-    Scout scout;
+    LeaseKeeper keeper;
+    QueuePoller poller;
     std::mutex mutex;
     std::condition_variable_any ended;
     bool draining = false;
@@ -158,7 +158,7 @@ Engine::Engine(EngineSettings settings, Plan plan, pg::Pool& pool, telemetry::Lo
 Engine::~Engine() {
     auto& s = *state_;
     s.stop_claiming();
-    s.held.cancel_all(Cause::drain);
+    s.claims.cancel_all(Cause::drain);
     s.abandon.request_stop();
     s.workers.clear();
 }
@@ -166,7 +166,7 @@ Engine::~Engine() {
 void Engine::start() {
     auto& s = *state_;
     s.keeper.start();
-    s.scout.start();
+    s.poller.start();
     std::lock_guard lock(s.mutex);
     s.hire();
 }
@@ -207,14 +207,14 @@ void Engine::poke() {
 Engine::Drained Engine::drain(const std::stop_token& hurry) {
     auto& s = *state_;
     s.stop_claiming();
-    s.scout.stop();
+    s.poller.stop();
     s.close_models();
     s.cancel_hopeless();
     const auto finished = s.wait_for_loops(plan()->options.drain_timeout, hurry);
     auto drained = Drained::finished;
     if (!finished) {
         drained = Drained::released;
-        s.held.cancel_all(Cause::drain);
+        s.claims.cancel_all(Cause::drain);
         bool out = s.wait_for_loops(release_wait, {});
         s.abandon.request_stop();
         if (!out) out = s.wait_for_loops(release_wait, {});
@@ -228,9 +228,9 @@ Engine::Drained Engine::drain(const std::stop_token& hurry) {
 queue::Remaining Engine::remaining() {
     auto& s = *state_;
     const auto served_kinds = s.lanes.kinds();
-    auto lease = s.context.pool.acquire({}, plan()->options.poll_interval);
+    auto connection = s.context.pool.acquire({}, plan()->options.poll_interval);
     const auto statement = queue::remaining(s.settings.schema, served_kinds, s.identity.process());
-    return queue::remaining_result(lease->exec(statement));
+    return queue::remaining_result(connection->exec(statement));
 }
 
 std::vector<std::string> Engine::kinds() const {
@@ -239,7 +239,7 @@ std::vector<std::string> Engine::kinds() const {
 
 std::vector<Activity> Engine::activities() const {
     std::map<std::string, Activity> by_worker;
-    for (const auto& entry : state_->held.entries()) {
+    for (const auto& entry : state_->claims.entries()) {
         auto& activity = by_worker[entry.run->worker()];
         activity.worker = entry.run->worker();
         activity.kind = entry.kind;
@@ -254,7 +254,7 @@ std::vector<Activity> Engine::activities() const {
 std::vector<JobInHand> Engine::jobs_in_hand() const {
     const auto now = Steady::now();
     std::vector<JobInHand> list;
-    for (const auto& entry : state_->held.entries())
+    for (const auto& entry : state_->claims.entries())
         list.push_back({entry.fence.id, entry.kind, entry.source_pid, entry.run->worker(),
                         std::chrono::duration_cast<Milliseconds>(now - entry.run->started())});
     std::ranges::sort(list, [](const auto& a, const auto& b) {
@@ -282,7 +282,7 @@ TimePoint Engine::last_heartbeat() const {
     return state_->keeper.last_answer();
 }
 int Engine::stuck() const {
-    return state_->scout.stuck();
+    return state_->poller.stuck();
 }
 bool Engine::paused(const std::string& kind) const {
     return state_->lanes.paused(kind);
@@ -291,7 +291,7 @@ std::set<std::string> Engine::pauses() const {
     return state_->lanes.pauses();
 }
 std::size_t Engine::in_hand() const {
-    return state_->held.size();
+    return state_->claims.size();
 }
 
 }  // namespace memoir::work

@@ -1,5 +1,5 @@
 #pragma once
-// The queue engine of one process: lanes of loops, the keeper, the scout. Owns every thread that touches the
+// The queue engine of one process: lanes of loops, the keeper, the poller. Owns every thread that touches the
 // queue. States: built → started → draining → stopped. Works by a Plan, which can be replaced meanwhile.
 // Thread safety: all of Engine; start and drain once each.
 
@@ -30,7 +30,7 @@ struct EngineSettings {
     pg::ConnectOptions database;  // of the keeper's own connection
     // Statements that travel with each heartbeat, made by whoever knows the endpoints; gets the nonce.
     std::function<pg::Segment(const std::string& nonce)> heartbeat_extra;
-    std::function<void()> tick;  // once a poll interval, on the scout's thread
+    std::function<void()> tick;  // once a poll interval, on the poller's thread
 };
 
 // What runs here now.

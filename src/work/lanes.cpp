@@ -4,7 +4,7 @@
 
 namespace memoir::work {
 
-Lanes::Lanes(PlanPtr plan) : agenda_({}) {
+Lanes::Lanes(PlanPtr plan) : scheduler_({}) {
     follow(plan);
 }
 
@@ -19,7 +19,7 @@ void Lanes::replace(PlanPtr plan) {
 // The old plan is left in `plan`, for the caller to let go of without the lock.
 void Lanes::follow(PlanPtr& plan) {
     const auto served = plan->served();
-    agenda_.follow(served);
+    scheduler_.follow(served);
     for (auto& [name, lane] : lanes_) lane.wanted = 0;
     for (const auto& lane : served) lanes_[lane.name].wanted = lane.loops;
     plan_.swap(plan);
@@ -64,7 +64,7 @@ std::optional<Task> Lanes::next(const std::string& name, const std::stop_token& 
     }
     if (found && !stop.stop_requested()) return Task{std::move(*found), plan_};
     // A stop that came together with work wins: what is not claimed need not be handed back.
-    if (found) agenda_.unanswered(*found);
+    if (found) scheduler_.unanswered(*found);
     --lane.there;
     // It may have been woken in the place of one that stays.
     lane.waiting.notify_one();
@@ -80,7 +80,7 @@ std::optional<Task> Lanes::next_now(const std::string& name) {
 }
 
 std::optional<Pick> Lanes::pick(const std::string& lane) {
-    return agenda_.pick(lane, [this](const auto& kind) { return open(kind); });
+    return scheduler_.pick(lane, [this](const auto& kind) { return open(kind); });
 }
 
 bool Lanes::open(const std::string& kind) const {
@@ -90,88 +90,88 @@ bool Lanes::open(const std::string& kind) const {
 
 void Lanes::hold_back(const Pick& pick, TimePoint until) {
     std::lock_guard lock(mutex_);
-    agenda_.unanswered(pick);
+    scheduler_.unanswered(pick);
     held_back_[pick.kind] = until;
 }
 
 void Lanes::claimed(const Pick& pick, int rows, const queue::Position& last) {
     std::unique_lock lock(mutex_);
-    agenda_.claimed(pick, rows, last);
+    scheduler_.claimed(pick, rows, last);
     // Of less than a full batch there is no more for now: another loop would only get in this one's way.
-    if (rows < pick.limit || rows == 0 || !agenda_.serves(pick.kind)) return;
+    if (rows < pick.limit || rows == 0 || !scheduler_.serves(pick.kind)) return;
     notify_one(pick.kind, std::move(lock));
 }
 
 // Without the lock, which the woken loop takes first.
 void Lanes::notify_one(const std::string& kind, std::unique_lock<std::mutex> lock) {
-    auto& lane = lanes_.at(agenda_.lane_of(kind));
+    auto& lane = lanes_.at(scheduler_.lane_of(kind));
     lock.unlock();
     lane.waiting.notify_one();
 }
 
 void Lanes::unanswered(const Pick& pick) {
     std::lock_guard lock(mutex_);
-    agenda_.unanswered(pick);
+    scheduler_.unanswered(pick);
 }
 
 void Lanes::wake(const std::string& kind) {
     std::unique_lock lock(mutex_);
-    if (!agenda_.serves(kind)) return;
-    agenda_.wake(kind);
+    if (!scheduler_.serves(kind)) return;
+    scheduler_.wake(kind);
     notify_one(kind, std::move(lock));
 }
 
 void Lanes::found(const std::string& kind, const queue::Position& at) {
     std::unique_lock lock(mutex_);
-    if (!agenda_.serves(kind)) return;
-    agenda_.found(kind, at);
+    if (!scheduler_.serves(kind)) return;
+    scheduler_.found(kind, at);
     notify_one(kind, std::move(lock));
 }
 
 void Lanes::looked(const queue::Look& look) {
     {
         std::lock_guard lock(mutex_);
-        agenda_.looked(look);
+        scheduler_.looked(look);
     }
     poke();
 }
 
 void Lanes::set_slow(const std::string& kind, bool slow) {
     std::lock_guard lock(mutex_);
-    agenda_.set_slow(kind, slow);
+    scheduler_.set_slow(kind, slow);
 }
 
 void Lanes::suspect_settled() {
     std::lock_guard lock(mutex_);
-    agenda_.suspect_settled();
+    scheduler_.suspect_settled();
 }
 
 void Lanes::poke() {
     std::lock_guard lock(mutex_);
     held_back_.clear();
     for (auto& [name, lane] : lanes_)
-        if (agenda_.wants(name, [this](const auto& kind) { return plan_->takes_work(kind); }))
+        if (scheduler_.wants(name, [this](const auto& kind) { return plan_->takes_work(kind); }))
             lane.waiting.notify_one();
 }
 
 std::vector<std::string> Lanes::kinds() const {
     std::lock_guard lock(mutex_);
-    return agenda_.kinds();
+    return scheduler_.kinds();
 }
 
 bool Lanes::serves(const std::string& kind) const {
     std::lock_guard lock(mutex_);
-    return agenda_.serves(kind);
+    return scheduler_.serves(kind);
 }
 
 std::set<std::string> Lanes::pauses() const {
     std::lock_guard lock(mutex_);
-    return agenda_.pauses();
+    return scheduler_.pauses();
 }
 
 bool Lanes::paused(const std::string& kind) const {
     std::lock_guard lock(mutex_);
-    return agenda_.paused(kind);
+    return scheduler_.paused(kind);
 }
 
 }  // namespace memoir::work

@@ -1,7 +1,7 @@
 #pragma once
-// The agenda with a lock around it, the plan that it follows, and a place to wait for each lane. Counts the
-// loops of each lane: where a new plan has fewer, those that come for work first are sent home, and one that
-// has more gets them from Engine. Thread safety: all of Lanes.
+// The scheduler with a lock around it, the plan that it follows, and a place to wait for each lane. Counts
+// the loops of each lane: where a new plan has fewer, those that come for work first are sent home, and one
+// that has more gets them from Engine. Thread safety: all of Lanes.
 
 #include <condition_variable>
 #include <map>
@@ -12,7 +12,7 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "work/agenda.hpp"
+#include "work/claim_scheduler.hpp"
 #include "work/plan.hpp"
 
 namespace memoir::work {
@@ -69,7 +69,7 @@ class Lanes {
 
     mutable std::mutex mutex_;
     PlanPtr plan_;
-    Agenda agenda_;
+    ClaimScheduler scheduler_;
     // Those of earlier plans, too: loops may still be on their way out.
     std::map<std::string, Lane> lanes_;
     std::map<std::string, TimePoint> held_back_;  // kinds

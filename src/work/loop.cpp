@@ -45,18 +45,18 @@ void Loop::run() {
                                {{"worker", lane_ + "." + std::to_string(number_)},
                                 {"error", std::string(typeid(error).name())}});
             batch.reset();
-            if (!context_.held.holds_suspect()) context_.lanes.suspect_settled();
+            if (!context_.claims.holds_suspect()) context_.lanes.suspect_settled();
             context_.let_go();
             pause(unanswered_pause, drain_);
         }
     }
 }
 
-std::unique_ptr<Ask> Loop::ask(Task task) {
-    auto result = std::make_unique<Ask>();
+std::unique_ptr<ClaimRequest> Loop::ask(Task task) {
+    auto result = std::make_unique<ClaimRequest>();
     result->task = std::move(task);
     result->claimed_by = context_.identity.next(lane_, number_);
-    result->flight = std::make_unique<Held::Flight>(context_.held, result->claimed_by);
+    result->flight = std::make_unique<ClaimTable::InFlight>(context_.claims, result->claimed_by);
     return result;
 }
 
@@ -82,7 +82,7 @@ std::optional<Loop::Room> Loop::reserve(const Task& task) {
     return room;
 }
 
-std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask, Room room) {
+std::optional<Loop::Batch> Loop::answered(std::unique_ptr<ClaimRequest> ask, Room room) {
     const auto rows = static_cast<int>(ask->jobs.size());
     const auto& [pick, plan] = ask->task;
     context_.lanes.claimed(pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
@@ -96,7 +96,7 @@ std::optional<Loop::Batch> Loop::answered(std::unique_ptr<Ask> ask, Room room) {
                                       plan->options.job_timeout, plan->registry.at(pick.kind).model);
     batch.claims.reserve(ask->jobs.size());
     for (auto& job : ask->jobs) {
-        batch.claims.emplace_back(std::move(job), batch.run, context_.held, ask->sent);
+        batch.claims.emplace_back(std::move(job), batch.run, context_.claims, ask->sent);
         if (context_.log.wants(telemetry::Level::debug))
             context_.log.debug("memoir.worker.job_started", "job started", job_fields(batch.claims.back()));
     }

@@ -38,8 +38,8 @@ class Loop {
     void serve_together(Batch& batch, const Entry& entry);
     Result stage(std::span<Claim> claims, const Entry& entry, const Run& run);
 
-    std::unique_ptr<Ask> ask(Task task);
-    std::optional<Batch> answered(std::unique_ptr<Ask> ask, Room room);
+    std::unique_ptr<ClaimRequest> ask(Task task);
+    std::optional<Batch> answered(std::unique_ptr<ClaimRequest> ask, Room room);
 
     Context& context_;
     Settler& settler_;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/failpoint.hpp"
 #include "base/pause.hpp"
 #include "base/random_id.hpp"
-#include "base/step.hpp"
 #include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "queue/claim.hpp"
@@ -106,15 +106,15 @@ class Stopwatch {
 // The rows of a settle are in the heartbeat's eyes on their way out.
 class Settling {
   public:
-    Settling(Held& held, std::vector<std::int64_t> rows) : held_(held), rows_(std::move(rows)) {
-        held_.settling(rows_, true);
+    Settling(ClaimTable& table, std::vector<std::int64_t> rows) : table_(table), rows_(std::move(rows)) {
+        table_.settling(rows_, true);
     }
-    ~Settling() { held_.settling(rows_, false); }
+    ~Settling() { table_.settling(rows_, false); }
     Settling(const Settling&) = delete;
     Settling& operator=(const Settling&) = delete;
 
   private:
-    Held& held_;
+    ClaimTable& table_;
     std::vector<std::int64_t> rows_;
 };
 
@@ -139,7 +139,8 @@ void Settler::ended(Claim& claim, std::string_view outcome, std::string_view fai
     if (context_.tally.observer.ended)
         context_.tally.observer.ended(
             {claim.job().kind, outcome, failure, Milliseconds(claim.job().waited_ms), elapsed(claim)});
-    if (outcome != "parked" && outcome != "released" && outcome != "retried") returns_.forget(claim.job().id);
+    if (outcome != "parked" && outcome != "released" && outcome != "retried")
+        park_history_.forget(claim.job().id);
     claim.settled();
     if (claim.job().suspect) context_.lanes.suspect_settled();
 }
@@ -221,9 +222,9 @@ bool Settler::repeat(Do&& attempt) {
 
 void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue::Meant meant) {
     if (members.empty()) return;
-    auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+    auto connection = context_.pool.acquire(context_.abandon, connection_wait);
     const auto look = queue::look(context_.schema, ids(batch, members), "");
-    const auto rows = queue::seen(lease->exec(look));
+    const auto rows = queue::seen(connection->exec(look));
     std::vector<Index> ours;
     for (const auto member : members) {
         std::optional<queue::Seen> seen;
@@ -231,10 +232,10 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
             if (row.id == batch[member].job().id) seen = row;
         auto& claim = batch[member];
         switch (queue::resolve(meant, claim.job().claimed_by, seen)) {
-            case queue::Verdict::again:
+            case queue::RowFate::again:
                 ours.push_back(member);
                 break;
-            case queue::Verdict::done:
+            case queue::RowFate::done:
                 if (meant == queue::Meant::fail) {
                     ++context_.tally.failed;
                     context_.log.error("memoir.worker.job_failed",
@@ -243,10 +244,10 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
                 }
                 ended(claim, name(meant));
                 break;
-            case queue::Verdict::lost:
+            case queue::RowFate::lost:
                 lost(claim);
                 break;
-            case queue::Verdict::over:
+            case queue::RowFate::over:
                 // Of ours only a removal ends a row; whoever parks, releases or fails one and finds it gone
                 // has been told that the memory was forgotten.
                 if (meant == queue::Meant::remove)
@@ -265,7 +266,7 @@ void Settler::resolve(std::span<Claim> batch, std::vector<Index>& members, queue
 Settler::Completed Settler::complete(std::span<Claim> batch, std::vector<Index> members, Effects* effects,
                                      const Entry& entry) {
     if (members.empty()) return {};
-    Settling settling(context_.held, ids(batch, members));
+    Settling settling(context_.claims, ids(batch, members));
     if (effects || entry.fan_in) return complete_locked(batch, std::move(members), effects, entry);
     complete_plain(batch, std::move(members));
     return {};
@@ -277,13 +278,13 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
         if (unknown) resolve(batch, members, queue::Meant::remove);
         if (members.empty()) return true;
         const Stopwatch watch(context_.tally, batch[members.front()]);
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement =
             queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous);
         unknown = true;
-        step("settle.committing");
-        const auto result = lease->exec(statement);
-        step("settle.committed");
+        failpoint("settle.committing");
+        const auto result = connection->exec(statement);
+        failpoint("settle.committed");
         watch.stood();
         for (const auto member : take_returned(batch, members, result)) succeeded(batch[member]);
         // Passed over because somebody has it locked, or not ours any more: the next round looks.
@@ -291,10 +292,10 @@ void Settler::complete_plain(std::span<Claim> batch, std::vector<Index> members)
     });
 }
 
-bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
+bool Settler::complete_and_claim(std::span<Claim> batch, ClaimRequest& ask) {
     std::vector<Index> members(batch.size());
     for (Index member = 0; member < members.size(); ++member) members[member] = member;
-    Settling settling(context_.held, ids(batch, members));
+    Settling settling(context_.claims, ids(batch, members));
     std::vector<pg::Segment> segments(2);
     segments[0].push_back(
         queue::remove(context_.schema, fences(batch, members), queue::Commit::asynchronous));
@@ -302,9 +303,9 @@ bool Settler::complete_and_claim(std::span<Claim> batch, Ask& ask) {
     try {
         const Stopwatch watch(context_.tally, batch.front());
         const auto results = [&] {
-            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+            auto connection = context_.pool.acquire(context_.abandon, connection_wait);
             ask.sent = Steady::now();
-            return lease->pipeline(segments);
+            return connection->pipeline(segments);
         }();
         if (auto* rows = std::get_if<std::vector<pg::Result>>(&results[1]))
             ask.jobs = queue::jobs(rows->at(0), ask.claimed_by);
@@ -374,8 +375,8 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
             bool whole = false;
             {
                 const Stopwatch watch(context_.tally, batch[members.front()]);
-                auto lease = context_.pool.acquire(context_.abandon, connection_wait);
-                pg::Transaction transaction(*lease, entry.paid ? Durability::on : Durability::off);
+                auto connection = context_.pool.acquire(context_.abandon, connection_wait);
+                pg::Transaction transaction(*connection, entry.paid ? Durability::on : Durability::off);
                 const auto locked = memory::lock(transaction, context_.schema, sources(batch, members));
                 for (const auto member : members) {
                     const auto& pid = batch[member].job().source_pid;
@@ -406,9 +407,9 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
                     if (entry.fan_in)
                         transaction.defer(queue::fan_in(context_.schema, sources(batch, ready)));
                     unknown = true;
-                    step("settle.committing");
+                    failpoint("settle.committing");
                     transaction.commit();
-                    step("settle.committed");
+                    failpoint("settle.committed");
                     unknown = false;
                     watch.stood();
                 } else {
@@ -453,26 +454,26 @@ Settler::Completed Settler::complete_locked(std::span<Claim> batch, std::vector<
 void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effects) {
     const std::vector<Index> member{0};
     const auto batch = std::span(&claim, 1);
-    const Settling settling(context_.held, ids(batch, member));
+    const Settling settling(context_.claims, ids(batch, member));
     bool unknown = false, is_lost = false, stood = false;
     const auto attempt = [&] {
         // Whoever the claim goes to does it again; only a commit that may stand has to be known.
         if (!unknown && claim.run().token().stop_requested())
             throw Failure(FailureType::cancelled, "cancelled at a checkpoint");
         if (unknown) {
-            auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+            auto connection = context_.pool.acquire(context_.abandon, connection_wait);
             const auto look = queue::look(context_.schema, ids(batch, member), payload);
-            const auto rows = queue::seen(lease->exec(look));
+            const auto rows = queue::seen(connection->exec(look));
             const auto verdict = queue::resolve(queue::Meant::checkpoint, claim.job().claimed_by,
                                                 rows.empty() ? std::nullopt : std::optional(rows.front()));
             unknown = false;
-            if (verdict == queue::Verdict::done) return true;
-            is_lost = verdict != queue::Verdict::again;
+            if (verdict == queue::RowFate::done) return true;
+            is_lost = verdict != queue::RowFate::again;
             if (is_lost) return true;
         }
         effects.prepare(member, claim.run().token());
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
-        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
+        pg::Transaction transaction(*connection, pg::Transaction::Durability::on);
         const auto pids = sources(batch, member);
         const auto locked = memory::lock(transaction, context_.schema, pids);
         if (locked.empty()) {
@@ -489,9 +490,9 @@ void Settler::checkpoint(Claim& claim, const std::string& payload, Effects& effe
         }
         effects.apply(transaction, member);
         unknown = true;
-        step("checkpoint.committing");
+        failpoint("checkpoint.committing");
         transaction.commit();
-        step("checkpoint.committed");
+        failpoint("checkpoint.committed");
         return true;
     };
     try {
@@ -518,7 +519,7 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
         auto& claim = batch[member];
         const auto& job = claim.job();
         auto failure = told;
-        if (failure.spared && returns_.times(job.id) > 0) {
+        if (failure.spared && park_history_.times(job.id) > 0) {
             failure = Failure(FailureType::job, told.reason());
             failure.endpoint = told.endpoint;
         }
@@ -531,11 +532,11 @@ void Settler::end(std::span<Claim> batch, std::span<const std::pair<Index, Failu
                 const bool waits = decision.attempts == 0;
                 auto reason = waits ? waiting_reason(failure) : failure.reason();
                 if (waits && failure.type() != FailureType::throttled) {
-                    const int times = returns_.came_back(job.id, Steady::now());
-                    if (times > Returns::patience) {
+                    const int times = park_history_.came_back(job.id, Steady::now());
+                    if (times > ParkHistory::patience) {
                         // Under another reason, or whoever finds its backend well would bring it back at
                         // once.
-                        decision.delay = Returns::delay(times, decision.delay);
+                        decision.delay = ParkHistory::delay(times, decision.delay);
                         reason = failure.reason() + ", " + std::to_string(times) + " times in a row";
                     }
                 }
@@ -574,7 +575,7 @@ void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
     if (rows.empty()) return;
     std::vector<Index> members;
     for (const auto& row : rows) members.push_back(row.member);
-    Settling settling(context_.held, ids(batch, members));
+    Settling settling(context_.claims, ids(batch, members));
     bool unknown = false;
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::park);
@@ -584,10 +585,10 @@ void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
                 left.push_back(parting.row);
         if (left.empty()) return true;
         const Stopwatch watch(context_.tally, batch[members.front()]);
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::park(context_.schema, left);
         unknown = true;
-        const auto result = lease->exec(statement);
+        const auto result = connection->exec(statement);
         watch.stood();
         for (const auto member : take_returned(batch, members, result)) {
             const auto parting = std::find_if(rows.begin(), rows.end(),
@@ -603,16 +604,16 @@ void Settler::park(std::span<Claim> batch, const std::vector<Parting>& rows) {
 
 void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
     if (members.empty()) return;
-    Settling settling(context_.held, ids(batch, members));
+    Settling settling(context_.claims, ids(batch, members));
     bool unknown = false;
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::release);
         if (members.empty()) return true;
         const Stopwatch watch(context_.tally, batch[members.front()]);
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
         const auto statement = queue::release(context_.schema, fences(batch, members));
         unknown = true;
-        const auto result = lease->exec(statement);
+        const auto result = connection->exec(statement);
         watch.stood();
         for (const auto member : take_returned(batch, members, result)) {
             auto& claim = batch[member];
@@ -629,14 +630,14 @@ void Settler::release(std::span<Claim> batch, std::vector<Index> members) {
 void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
     const auto batch = std::span(&claim, 1);
     std::vector<Index> members{0};
-    Settling settling(context_.held, ids(batch, members));
+    Settling settling(context_.claims, ids(batch, members));
     bool unknown = false, failed = false;
     repeat([&] {
         if (unknown) resolve(batch, members, queue::Meant::fail);
         if (members.empty()) return true;
         const Stopwatch watch(context_.tally, claim);
-        auto lease = context_.pool.acquire(context_.abandon, connection_wait);
-        pg::Transaction transaction(*lease, pg::Transaction::Durability::on);
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
+        pg::Transaction transaction(*connection, pg::Transaction::Durability::on);
         const auto pids = sources(batch, members);
         if (memory::lock(transaction, context_.schema, pids).empty()) {
             if (!memory::existing(transaction, context_.schema, pids).empty()) return false;
@@ -671,19 +672,19 @@ void Settler::fail(Claim& claim, const Failure& failure, const Entry& entry) {
 // --- claim
 // ---------------------------------------------------------------------------------------------------
 
-pg::Statement Settler::claim_statement(const Ask& ask) const {
+pg::Statement Settler::claim_statement(const ClaimRequest& ask) const {
     if (ask.task.pick.suspect)
         return queue::claim_suspect(context_.schema, ask.claimed_by, ask.task.pick.kind);
     return queue::claim(context_.schema, ask.claimed_by, ask.task.pick.kind, ask.task.pick.after,
                         ask.task.pick.limit, context_.indexed);
 }
 
-bool Settler::claim(Ask& ask, const std::stop_token& stop) {
+bool Settler::claim(ClaimRequest& ask, const std::stop_token& stop) {
     try {
-        auto lease = context_.pool.acquire(stop, connection_wait);
+        auto connection = context_.pool.acquire(stop, connection_wait);
         const auto statement = claim_statement(ask);
         ask.sent = Steady::now();
-        ask.jobs = queue::jobs(lease->exec(statement), ask.claimed_by);
+        ask.jobs = queue::jobs(connection->exec(statement), ask.claimed_by);
         return true;
     } catch (const pg::UnknownOutcome&) {
         adopt(ask, context_.abandon);
@@ -706,12 +707,12 @@ bool Settler::claim(Ask& ask, const std::stop_token& stop) {
 
 // The reply of a claim was lost: its rows, if it took any, carry its number. What commits later than this
 // look is found by a heartbeat.
-void Settler::adopt(Ask& ask, const std::stop_token& stop) {
+void Settler::adopt(ClaimRequest& ask, const std::stop_token& stop) {
     const auto statement = queue::adopt(context_.schema, ask.claimed_by);
     while (!stop.stop_requested()) {
         try {
-            auto lease = context_.pool.acquire(stop, connection_wait);
-            ask.jobs = queue::jobs(lease->exec(statement), ask.claimed_by);
+            auto connection = context_.pool.acquire(stop, connection_wait);
+            ask.jobs = queue::jobs(connection->exec(statement), ask.claimed_by);
             return;
         } catch (const pg::Error& error) {
             if (!passes_by_itself(error)) return;

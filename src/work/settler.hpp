@@ -14,16 +14,16 @@
 #include <vector>
 
 #include "work/context.hpp"
-#include "work/returns.hpp"
+#include "work/park_history.hpp"
 
 namespace memoir::work {
 
 // A claim statement that travels with a settle in one round trip.
-struct Ask {
+struct ClaimRequest {
     Task task;
     std::string claimed_by;
     TimePoint sent;
-    std::unique_ptr<Held::Flight> flight;
+    std::unique_ptr<ClaimTable::InFlight> flight;
     std::vector<queue::Job> jobs;  // the answer
 };
 
@@ -40,7 +40,7 @@ class Settler : public Checkpoints {
                        const Entry& entry);
     // Completes a batch of no-ops that needs no lock, and claims the next one in the same round trip. Returns
     // false when the claim was not answered.
-    bool complete_and_claim(std::span<Claim> batch, Ask& ask);
+    bool complete_and_claim(std::span<Claim> batch, ClaimRequest& ask);
 
     // Ends each with what its failure decides.
     void end(std::span<Claim> batch, std::span<const std::pair<std::size_t, Failure>> failures,
@@ -50,8 +50,8 @@ class Settler : public Checkpoints {
 
     // The claim statement of a pick; its rows once answered. Waits for the database; gives up when `stop`
     // comes.
-    pg::Statement claim_statement(const Ask& ask) const;
-    bool claim(Ask& ask, const std::stop_token& stop);
+    pg::Statement claim_statement(const ClaimRequest& ask) const;
+    bool claim(ClaimRequest& ask, const std::stop_token& stop);
 
   private:
     struct Parting {
@@ -62,7 +62,7 @@ class Settler : public Checkpoints {
     Completed complete_locked(std::span<Claim> batch, std::vector<std::size_t> members, Effects* effects,
                               const Entry& entry);
     void complete_plain(std::span<Claim> batch, std::vector<std::size_t> members);
-    void adopt(Ask& ask, const std::stop_token& stop);
+    void adopt(ClaimRequest& ask, const std::stop_token& stop);
     void park(std::span<Claim> batch, const std::vector<Parting>& rows);
     void release(std::span<Claim> batch, std::vector<std::size_t> members);
     void fail(Claim& claim, const Failure& failure, const Entry& entry);
@@ -82,7 +82,7 @@ class Settler : public Checkpoints {
     void gone(Claim& claim);
 
     Context& context_;
-    Returns returns_;
+    ParkHistory park_history_;
     std::atomic<TimePoint> told_{TimePoint::min()};  // that settles are held up
 };
 

@@ -2,19 +2,19 @@
 
 #include <catch2/catch.hpp>
 
+using memoir::endpoint::Blame;
 using memoir::endpoint::judge;
-using memoir::endpoint::Verdict;
 
 TEST_CASE("an ambiguous failure is the job's only when the endpoint works for others") {
     struct Row {
         bool open, others_succeeded, can_probe;
-        Verdict verdict;
+        Blame verdict;
     };
     const Row table[] = {
-        {false, false, true, Verdict::probe}, {false, false, false, Verdict::outage},
-        {false, true, true, Verdict::job},    {false, true, false, Verdict::job},
-        {true, false, true, Verdict::outage}, {true, false, false, Verdict::outage},
-        {true, true, true, Verdict::outage},  {true, true, false, Verdict::outage},
+        {false, false, true, Blame::probe}, {false, false, false, Blame::outage},
+        {false, true, true, Blame::job},    {false, true, false, Blame::job},
+        {true, false, true, Blame::outage}, {true, false, false, Blame::outage},
+        {true, true, true, Blame::outage},  {true, true, false, Blame::outage},
     };
     for (const auto& row : table) {
         CAPTURE(row.open, row.others_succeeded, row.can_probe);

@@ -56,7 +56,7 @@ TEST_CASE("a deadline through PgBouncer cancels the statement on the server") {
     CHECK(next->exec("select 1").rows() == 1);
 }
 
-TEST_CASE("many leases share few server connections through PgBouncer") {
+TEST_CASE("many checkouts share few server connections through PgBouncer") {
     test::PgBouncer bouncer(Cluster::shared(), {"default_pool_size = 2"});
     pg::Pool pool({.conninfo = bouncer.url()}, 8);
     std::atomic<int> committed{0};
@@ -66,8 +66,8 @@ TEST_CASE("many leases share few server connections through PgBouncer") {
             threads.emplace_back([&] {
                 try {
                     for (int turn = 0; turn < 20; ++turn) {
-                        auto lease = pool.acquire();
-                        Transaction transaction(*lease, Transaction::Durability::off);
+                        auto connection = pool.acquire();
+                        Transaction transaction(*connection, Transaction::Durability::off);
                         transaction.exec("select pg_sleep(0.001)");
                         transaction.commit();
                         ++committed;

@@ -100,11 +100,11 @@ TEST_CASE("a pool never has more connections than its size, and hands them on") 
         for (int i = 0; i < 8; ++i)
             threads.emplace_back([&] {
                 for (int turn = 0; turn < 20; ++turn) {
-                    auto lease = pool.acquire();
+                    auto connection = pool.acquire();
                     const int mine = ++now;
                     for (int seen = most; seen < mine && !most.compare_exchange_weak(seen, mine);) {
                     }
-                    lease->exec("select 1");
+                    connection->exec("select 1");
                     if (turn == 0) test::eventually([&] { return most >= 2; });
                     --now;
                 }
@@ -115,7 +115,7 @@ TEST_CASE("a pool never has more connections than its size, and hands them on") 
 
 TEST_CASE("acquire gives up when nothing comes free, and at once when told to stop") {
     Pool pool(direct(), 1);
-    auto lease = pool.acquire();
+    auto connection = pool.acquire();
     const auto late = error_of(pool, Milliseconds(20));
     CHECK(late.error_class() == ErrorClass::connection);
     CHECK(std::string(late.what()) == "no connection of the pool came free within 20 ms");
@@ -142,14 +142,14 @@ TEST_CASE("a party holds at most half of a pool, others are served before it goe
     for (int i = 0; i < 3; ++i)
         many.emplace_back([&] {
             const Pool::Party party("many");
-            auto lease = pool.acquire();
+            auto connection = pool.acquire();
             ++served;
             test::eventually([&] { return done.load(); });
         });
     CHECK(test::eventually([&] { return served == 2; }));
     {
         const Pool::Party other("other");
-        auto lease = pool.acquire({}, Milliseconds(5'000));
+        auto connection = pool.acquire({}, Milliseconds(5'000));
         const Pool::Party nobody("");
         auto another = pool.acquire({}, Milliseconds(5'000));
         CHECK(pool.in_use() == 4);
@@ -177,12 +177,12 @@ TEST_CASE("a connection given back inside a transaction is dropped") {
     Pool pool(direct(), 1);
     std::int64_t first = 0;
     {
-        auto lease = pool.acquire();
-        first = pid_of(*lease);
-        lease->exec("begin");
+        auto connection = pool.acquire();
+        first = pid_of(*connection);
+        connection->exec("begin");
     }
-    auto lease = pool.acquire();
-    CHECK(pid_of(*lease) != first);
+    auto connection = pool.acquire();
+    CHECK(pid_of(*connection) != first);
 }
 
 TEST_CASE("a connection that the server closed while idle is not handed out") {
@@ -190,15 +190,15 @@ TEST_CASE("a connection that the server closed while idle is not handed out") {
     auto observer = pg::Connection::connect(direct());
     std::int64_t first = 0;
     {
-        auto lease = pool.acquire();
-        first = pid_of(*lease);
+        auto connection = pool.acquire();
+        first = pid_of(*connection);
     }
     observer->exec("select pg_terminate_backend($1, 10000)", Params().add(first));
-    auto lease = pool.acquire();
-    CHECK(pid_of(*lease) != first);
+    auto connection = pool.acquire();
+    CHECK(pid_of(*connection) != first);
 }
 
-TEST_CASE("a timeout set on a lease ends with it") {
+TEST_CASE("a timeout set on a checkout ends with it") {
     Pool pool(direct(), 1);
     pool.acquire()->set_timeout(Milliseconds(1));
     CHECK(pool.acquire()->exec("select pg_sleep(0.05)").rows() == 1);
@@ -214,12 +214,12 @@ TEST_CASE("observers hear of each change of state once") {
 
     proxy.refuse(true);
     {
-        auto lease = pool.acquire();
+        auto connection = pool.acquire();
         proxy.cut_all();
-        CHECK_THROWS_AS(lease->exec("select 1"), pg::Error);
+        CHECK_THROWS_AS(connection->exec("select 1"), pg::Error);
     }
     CHECK_FALSE(pool.up());
-    CHECK(witness.seen().size() == 2);  // the lease told
+    CHECK(witness.seen().size() == 2);  // the checkout told
     CHECK(error_of(pool, Milliseconds(50)).what() == std::string("connect: refused"));
     CHECK(witness.seen().size() == 2);
 
@@ -284,9 +284,9 @@ TEST_CASE("a stop of ours says nothing about the database") {
     Pool pool(direct(), 1, witness.observer());
     std::stop_source source;
     {
-        auto lease = pool.acquire();
+        auto connection = pool.acquire();
         auto observer = pg::Connection::connect(direct());
-        const auto pid = pid_of(*lease);
+        const auto pid = pid_of(*connection);
         std::jthread stopper([&] {
             test::eventually([&] {
                 return !observer
@@ -296,13 +296,13 @@ TEST_CASE("a stop of ours says nothing about the database") {
             });
             source.request_stop();
         });
-        CHECK_THROWS_AS(lease->exec("select pg_sleep(600)", {}, source.get_token()), pg::Error);
+        CHECK_THROWS_AS(connection->exec("select pg_sleep(600)", {}, source.get_token()), pg::Error);
     }
     CHECK(pool.up());
     CHECK(witness.seen() == std::vector<std::string>{"up"});
 }
 
-TEST_CASE("a restart of the server costs the leases under way, and no more") {
+TEST_CASE("a restart of the server costs the checkouts under way, and no more") {
     Cluster cluster;
     Pool pool({.conninfo = cluster.url()}, 4);
     {

@@ -14,25 +14,25 @@ TEST_CASE("after a commit of unknown outcome the row tells what became of it") {
     struct Case {
         Meant meant;
         std::optional<Seen> row;
-        Verdict verdict;
+        RowFate verdict;
     };
     const Case cases[] = {
-        {Meant::remove, row("claimed", mine), Verdict::again},
-        {Meant::remove, std::nullopt, Verdict::over},
-        {Meant::remove, row("claimed", other), Verdict::lost},
-        {Meant::remove, row("pending", ""), Verdict::lost},
-        {Meant::remove, row("claimed", "parked"), Verdict::lost},
-        {Meant::park, row("claimed", "parked"), Verdict::done},
-        {Meant::park, row("claimed", mine), Verdict::again},
-        {Meant::park, row("pending", ""), Verdict::lost},
-        {Meant::release, row("pending", ""), Verdict::done},
-        {Meant::release, row("claimed", other), Verdict::lost},
-        {Meant::fail, row("failed", ""), Verdict::done},
-        {Meant::fail, row("claimed", mine), Verdict::again},
-        {Meant::fail, std::nullopt, Verdict::over},
-        {Meant::checkpoint, row("claimed", mine, true), Verdict::done},
-        {Meant::checkpoint, row("claimed", mine, false), Verdict::again},
-        {Meant::checkpoint, row("claimed", other, true), Verdict::lost},
+        {Meant::remove, row("claimed", mine), RowFate::again},
+        {Meant::remove, std::nullopt, RowFate::over},
+        {Meant::remove, row("claimed", other), RowFate::lost},
+        {Meant::remove, row("pending", ""), RowFate::lost},
+        {Meant::remove, row("claimed", "parked"), RowFate::lost},
+        {Meant::park, row("claimed", "parked"), RowFate::done},
+        {Meant::park, row("claimed", mine), RowFate::again},
+        {Meant::park, row("pending", ""), RowFate::lost},
+        {Meant::release, row("pending", ""), RowFate::done},
+        {Meant::release, row("claimed", other), RowFate::lost},
+        {Meant::fail, row("failed", ""), RowFate::done},
+        {Meant::fail, row("claimed", mine), RowFate::again},
+        {Meant::fail, std::nullopt, RowFate::over},
+        {Meant::checkpoint, row("claimed", mine, true), RowFate::done},
+        {Meant::checkpoint, row("claimed", mine, false), RowFate::again},
+        {Meant::checkpoint, row("claimed", other, true), RowFate::lost},
     };
     for (const auto& each : cases) {
         CAPTURE(static_cast<int>(each.meant),

@@ -76,7 +76,7 @@ TEST_CASE("a browser shows the status page, and refreshes it by itself") {
     REQUIRE(scene.set());
     Browser browser;
     // Six seconds of the page's own time, which pass at once: one refresh. The queue is counted again at the
-    // scout's next look.
+    // poller's next look.
     std::string dom;
     CHECK(eventually(
         [&] {

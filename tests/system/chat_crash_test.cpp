@@ -1,6 +1,6 @@
 // extract and reprocess with a memoird that is killed at each of their steps: another one takes over, and
 // facts, jobs, vectors, feedback and the fan-in are there exactly once; no reply is paid for twice once its
-// entry in the journal was committed. The one that is killed is memoird_steps (src/base/step.hpp).
+// entry in the journal was committed. The one that is killed is memoird_failpoints (src/base/failpoint.hpp).
 
 #include <fmt/core.h>
 
@@ -82,7 +82,7 @@ struct Fixture {
                                         {"lanes.one.batch", "1"},
                                         {"log.level", "\"error\""}},
                         .environment = {{"MEMOIRD_KILL_AT", step}},
-                        .program = memoird_steps_PROGRAM});
+                        .program = memoird_failpoints_PROGRAM});
         const auto code = victim.process().wait();
         INFO(victim.log());
         REQUIRE(code == 128 + SIGKILL);
@@ -166,7 +166,7 @@ bool holds(const std::string& file, const std::string& text) {
 }  // namespace
 
 TEST_CASE("the memoird that is installed has no steps to be killed at") {
-    CHECK(holds(memoird_steps_PROGRAM, "MEMOIRD_KILL_AT"));
+    CHECK(holds(memoird_failpoints_PROGRAM, "MEMOIRD_KILL_AT"));
     CHECK_FALSE(holds(memoird_PROGRAM, "MEMOIRD_KILL_AT"));
 }
 

@@ -29,7 +29,7 @@ TEST_CASE("the status page shows what runs, waits, is parked, has failed and is 
     PageScene scene;
     REQUIRE(scene.set());
     std::string html;
-    // The depth comes with the scout's next look after it was asked for.
+    // The depth comes with the poller's next look after it was asked for.
     CHECK(eventually([&] {
         html = ask(scene.url() + "/").body;
         return contains(html, "3 h") && contains(html, ">11<");

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "work/scout.hpp"
+#include "work/queue_poller.hpp"
 
 using namespace memoir;
 using namespace memoir::work;

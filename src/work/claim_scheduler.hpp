@@ -31,10 +31,10 @@ struct Pick {
     std::uint64_t generation = 0;
 };
 
-class Agenda {
+class ClaimScheduler {
   public:
     // Kinds that are served here, each in one of the lanes.
-    explicit Agenda(const std::vector<LaneOptions>& lanes) { follow(lanes); }
+    explicit ClaimScheduler(const std::vector<LaneOptions>& lanes) { follow(lanes); }
     // The same with other lanes. What is known of a kind that stays is kept; every kind is looked at anew.
     // Picks of kinds that are gone may still be answered.
     void follow(const std::vector<LaneOptions>& lanes);

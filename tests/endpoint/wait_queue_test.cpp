@@ -1,4 +1,4 @@
-#include "endpoint/turns.hpp"
+#include "endpoint/wait_queue.hpp"
 
 #include <catch2/catch.hpp>
 #include <thread>
@@ -7,7 +7,7 @@
 #include "support/wait.hpp"
 
 using namespace memoir;
-using endpoint::Turns;
+using endpoint::WaitQueue;
 using namespace std::chrono_literals;
 
 namespace {
@@ -15,7 +15,7 @@ namespace {
 // Something that n threads may have at once.
 struct Resource {
     std::mutex mutex;
-    Turns turns;
+    WaitQueue waiters;
     int free = 0;
     std::vector<int> order;
 
@@ -25,19 +25,19 @@ struct Resource {
             if (free > 0) return Steady::duration(0);
             return std::nullopt;
         };
-        if (!turns.wait(lock, stop, wait_for)) return false;
+        if (!waiters.wait(lock, stop, wait_for)) return false;
         --free;
         order.push_back(who);
         return true;
     }
     int waiting() {
         std::lock_guard lock(mutex);
-        return turns.size();
+        return waiters.size();
     }
     void give(int count) {
         std::lock_guard lock(mutex);
         free += count;
-        turns.notify();
+        waiters.notify();
     }
 };
 
@@ -79,7 +79,7 @@ TEST_CASE("a stop takes its thread out of the line, wherever it stands") {
 
 TEST_CASE("an exception of the condition ends every wait") {
     std::mutex mutex;
-    Turns turns;
+    WaitQueue waiters;
     bool broken = false;
     std::atomic<int> thrown{0};
     std::vector<std::jthread> threads;
@@ -87,7 +87,7 @@ TEST_CASE("an exception of the condition ends every wait") {
         threads.emplace_back([&] {
             std::unique_lock lock(mutex);
             try {
-                turns.wait(lock, {}, [&]() -> std::optional<Steady::duration> {
+                waiters.wait(lock, {}, [&]() -> std::optional<Steady::duration> {
                     if (broken) throw 1;
                     return std::nullopt;
                 });
@@ -97,23 +97,23 @@ TEST_CASE("an exception of the condition ends every wait") {
         });
     CHECK(test::eventually([&] {
         std::lock_guard lock(mutex);
-        return turns.size() == 4;
+        return waiters.size() == 4;
     }));
     {
         std::lock_guard lock(mutex);
         broken = true;
-        turns.notify_all();
+        waiters.notify_all();
     }
     threads.clear();
     CHECK(thrown == 4);
-    CHECK(turns.empty());
+    CHECK(waiters.empty());
 }
 
 TEST_CASE("a time that comes lets the first one go without being told") {
     std::mutex mutex;
-    Turns turns;
+    WaitQueue waiters;
     const auto due = Steady::now() + 20ms;
     std::unique_lock lock(mutex);
-    CHECK(turns.wait(lock, {}, [&] { return std::optional<Steady::duration>(due - Steady::now()); }));
+    CHECK(waiters.wait(lock, {}, [&] { return std::optional<Steady::duration>(due - Steady::now()); }));
     CHECK(Steady::now() >= due);
 }

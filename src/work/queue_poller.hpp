@@ -1,5 +1,5 @@
 #pragma once
-// The scout: one thread that once a poll interval looks at the queue from its start, for all lanes, in one
+// The poller: one thread that once a poll interval looks at the queue from its start, for all lanes, in one
 // statement. That is how idle loops cost no queries, how rows before a cursor are found, and how pauses are
 // read. It also cancels runs past their deadline. Thread safety: start, stop and stuck from any thread.
 
@@ -36,10 +36,10 @@ class LookSchedule {
     std::map<std::string, State> kinds_;
 };
 
-class Scout {
+class QueuePoller {
   public:
     // `pauses`: the table memoird_pauses is there. `tick`: called once a poll interval, after the look.
-    Scout(Context& context, bool pauses, std::function<void()> tick);
+    QueuePoller(Context& context, bool pauses, std::function<void()> tick);
     void start();
     void stop();
     // Runs more than 30 s past the deadline of their current operation: the watchdog is not fed then.

@@ -13,7 +13,7 @@
 
 namespace memoir::endpoint {
 
-class Turns {
+class WaitQueue {
   public:
     // Returns true when it is this thread's turn and `wait_for()` says zero; false after a stop. wait_for()
     // returns how long to wait before it is worth asking again, nullopt for "until notified", and may throw,
@@ -57,15 +57,15 @@ class Turns {
     };
     // A place in the line; who leaves it makes room for the next.
     struct Place {
-        explicit Place(Turns& turns) : turns_(turns) { turns_.line_.push_back(&waiter); }
+        explicit Place(WaitQueue& queue) : queue_(queue) { queue_.line_.push_back(&waiter); }
         ~Place() {
-            turns_.line_.remove(&waiter);
-            turns_.notify();
+            queue_.line_.remove(&waiter);
+            queue_.notify();
         }
         Place(const Place&) = delete;
         Place& operator=(const Place&) = delete;
         mutable Waiter waiter;
-        Turns& turns_;
+        WaitQueue& queue_;
     };
     std::list<Waiter*> line_;
 };

@@ -1,7 +1,7 @@
-// step() of memoird_steps: MEMOIRD_KILL_AT=reply.kept:2 kills the process when it comes to that step for the
-// second time. SIGKILL, by its own hand: nothing is flushed, no destructor runs, no row is handed back.
+// step() of memoird_failpoints: MEMOIRD_KILL_AT=reply.kept:2 kills the process when it comes to that step for
+// the second time. SIGKILL, by its own hand: nothing is flushed, no destructor runs, no row is handed back.
 
-#include "base/step.hpp"
+#include "base/failpoint.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -11,7 +11,7 @@
 
 namespace memoir {
 
-void step(std::string_view name) {
+void failpoint(std::string_view name) {
     static std::mutex mutex;
     static int left = -1;
     static std::string wanted;

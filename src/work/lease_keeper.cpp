@@ -1,4 +1,4 @@
-#include "work/keeper.hpp"
+#include "work/lease_keeper.hpp"
 
 #include <algorithm>
 
@@ -23,22 +23,22 @@ constexpr int most_repairs = 20;
 constexpr Milliseconds last_word{250};
 }  // namespace
 
-Milliseconds Keeper::interval(Milliseconds lease) {
+Milliseconds LeaseKeeper::interval(Milliseconds lease) {
     return std::min(lease / 3, Milliseconds(10'000));
 }
 
-Milliseconds Keeper::longest_reconnect(Milliseconds lease) {
+Milliseconds LeaseKeeper::longest_reconnect(Milliseconds lease) {
     return interval(lease) / 2;
 }
 
-Keeper::Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra)
+LeaseKeeper::LeaseKeeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra)
     : context_(context), database_(std::move(database)), extra_(std::move(extra)) {}
 
-Keeper::~Keeper() {
+LeaseKeeper::~LeaseKeeper() {
     cut_.request_stop();
 }
 
-void Keeper::start() {
+void LeaseKeeper::start() {
     thread_ = std::jthread([this](const std::stop_token& stop) {
         run(stop);
         std::lock_guard lock(mutex_);
@@ -47,23 +47,23 @@ void Keeper::start() {
     });
 }
 
-void Keeper::nudge() {
+void LeaseKeeper::nudge() {
     std::lock_guard lock(mutex_);
     nudged_ = true;
     wake_.notify_one();
 }
 
-void Keeper::due_in(Milliseconds delay) {
+void LeaseKeeper::due_in(Milliseconds delay) {
     std::lock_guard lock(mutex_);
     due_.push(Steady::now() + delay + due_slack);
     wake_.notify_one();
 }
 
-TimePoint Keeper::next_wake(TimePoint beat) const {
+TimePoint LeaseKeeper::next_wake(TimePoint beat) const {
     return due_.empty() ? beat : std::min(beat, due_.top());
 }
 
-void Keeper::run(const std::stop_token& stop) {
+void LeaseKeeper::run(const std::stop_token& stop) {
     const auto every = interval(context_.lease);
     auto beat = Steady::now();
     while (!stop.stop_requested()) {
@@ -98,7 +98,7 @@ void Keeper::run(const std::stop_token& stop) {
             failed(error, "heartbeat");
         }
         const auto limit = context_.lease * 5 / 6;
-        const auto cancelled = context_.held.cancel_unrenewed(Steady::now(), limit);
+        const auto cancelled = context_.claims.cancel_unrenewed(Steady::now(), limit);
         if (cancelled > 0)
             context_.log.error("memoir.worker.lease_lost",
                                "no heartbeat was answered for 5/6 of the lease: jobs are cancelled",
@@ -107,7 +107,7 @@ void Keeper::run(const std::stop_token& stop) {
     }
 }
 
-bool Keeper::connect() {
+bool LeaseKeeper::connect() {
     if (connection_ && !connection_->broken()) return true;
     connection_.reset();
     if (Steady::now() < next_connect_) return false;
@@ -116,7 +116,7 @@ bool Keeper::connect() {
     return true;
 }
 
-void Keeper::failed(const pg::Error& error, const char* what) {
+void LeaseKeeper::failed(const pg::Error& error, const char* what) {
     if (!connection_ || connection_->broken() || error.error_class() == pg::ErrorClass::connection)
         connection_.reset();
     ++failures_;
@@ -128,9 +128,9 @@ void Keeper::failed(const pg::Error& error, const char* what) {
                          {{"operation", std::string(what)}, {"error", std::string(error.what())}});
 }
 
-void Keeper::heartbeat() {
+void LeaseKeeper::heartbeat() {
     const auto sent = Steady::now();
-    const auto ids = context_.held.to_renew(sent);
+    const auto ids = context_.claims.to_renew(sent);
     const auto process = context_.identity.process();
     std::vector<pg::Segment> segments;
     if (!ids.empty()) segments.push_back({queue::renew(context_.schema, process, ids)});
@@ -151,14 +151,14 @@ void Keeper::heartbeat() {
 
     const auto read = queue::fences(std::get<std::vector<pg::Result>>(results[read_at]).at(0));
     std::vector<std::int64_t> lost;
-    const auto orphans = context_.held.reconcile(ids, read, sent, lost);
+    const auto orphans = context_.claims.reconcile(ids, read, sent, lost);
     for (const auto id : lost)
         context_.log.warning("memoir.worker.lease_lost", "a heartbeat found the claim gone",
                              {{"job_id", id}});
     hand_back(orphans);
 }
 
-void Keeper::hand_back(std::span<const queue::Fence> orphans) {
+void LeaseKeeper::hand_back(std::span<const queue::Fence> orphans) {
     if (orphans.empty()) return;
     const auto statement = queue::release(context_.schema, orphans);
     const auto result = connection_->exec(statement);
@@ -172,7 +172,7 @@ void Keeper::hand_back(std::span<const queue::Fence> orphans) {
 }
 
 // Kinds whose backends all take work here.
-std::vector<std::string> Keeper::able_kinds() const {
+std::vector<std::string> LeaseKeeper::able_kinds() const {
     std::vector<std::string> kinds;
     const auto plan = context_.plan();
     for (const auto& [kind, entry] : plan->registry)
@@ -180,7 +180,7 @@ std::vector<std::string> Keeper::able_kinds() const {
     return kinds;
 }
 
-void Keeper::unpark(const std::vector<std::string>& able) {
+void LeaseKeeper::unpark(const std::vector<std::string>& able) {
     const auto statement = queue::unpark(context_.schema, able);
     for (const auto& row : queue::returned(connection_->exec(statement))) {
         if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "parked");
@@ -188,7 +188,7 @@ void Keeper::unpark(const std::vector<std::string>& able) {
     }
 }
 
-void Keeper::recover() {
+void LeaseKeeper::recover() {
     const auto plan = context_.plan();
     const auto look = queue::overdue(context_.schema, context_.lease, plan->options.foreign_lease);
     auto rows = queue::overdue_rows(connection_->exec(look));
@@ -225,7 +225,7 @@ void Keeper::recover() {
 }
 
 // The holder died once too often with this job in hand: it ends as fail does.
-void Keeper::bury(const queue::Overdue& row, const Entry& entry) {
+void LeaseKeeper::bury(const queue::Overdue& row, const Entry& entry) {
     pg::Transaction transaction(*connection_, pg::Transaction::Durability::on);
     const std::vector<std::string> pids{row.source_pid};
     // Locked by somebody: the next look comes.
@@ -246,7 +246,7 @@ void Keeper::bury(const queue::Overdue& row, const Entry& entry) {
 
 // Staged triples that no job is coming for: a worker of the library lost the fan-in between two siblings. By
 // the same steps as a settle: the source's lock, then the look.
-void Keeper::repair_fan_in() {
+void LeaseKeeper::repair_fan_in() {
     for (const auto& pid : memory::stranded(*connection_, context_.schema, most_repairs)) {
         pg::Transaction transaction(*connection_, pg::Transaction::Durability::on);
         // Locked by somebody: the next look comes.
@@ -260,7 +260,7 @@ void Keeper::repair_fan_in() {
     }
 }
 
-int Keeper::stop(Milliseconds wait) {
+int LeaseKeeper::stop(Milliseconds wait) {
     if (thread_.joinable()) {
         thread_.request_stop();
         {

@@ -11,7 +11,7 @@
 
 namespace memoir::work {
 
-class Returns {
+class ParkHistory {
   public:
     // How often in a row, this time included.
     int came_back(std::int64_t job, TimePoint now);

@@ -22,11 +22,11 @@
 
 namespace memoir::work {
 
-class Keeper {
+class LeaseKeeper {
   public:
     // `extra`: statements that travel with each heartbeat (the row in memoird_hosts); may be empty.
-    Keeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra);
-    ~Keeper();
+    LeaseKeeper(Context& context, pg::ConnectOptions database, std::function<pg::Segment()> extra);
+    ~LeaseKeeper();
     void start();
     // Stops the thread after it handed back every row that still carries this process's claims, where the
     // database answers within `wait`. Returns how many those were.

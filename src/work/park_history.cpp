@@ -1,4 +1,4 @@
-#include "work/returns.hpp"
+#include "work/park_history.hpp"
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ constexpr auto kept = std::chrono::hours(24);
 constexpr std::size_t most_kept = 10'000;
 }  // namespace
 
-int Returns::came_back(std::int64_t job, TimePoint now) {
+int ParkHistory::came_back(std::int64_t job, TimePoint now) {
     std::lock_guard lock(mutex_);
     if (jobs_.size() >= most_kept) {
         std::erase_if(jobs_, [&](const auto& item) { return now - item.second.last > kept; });
@@ -22,23 +22,23 @@ int Returns::came_back(std::int64_t job, TimePoint now) {
     return ++entry.times;
 }
 
-int Returns::times(std::int64_t job) const {
+int ParkHistory::times(std::int64_t job) const {
     std::lock_guard lock(mutex_);
     const auto found = jobs_.find(job);
     return found == jobs_.end() ? 0 : found->second.times;
 }
 
-void Returns::forget(std::int64_t job) {
+void ParkHistory::forget(std::int64_t job) {
     std::lock_guard lock(mutex_);
     jobs_.erase(job);
 }
 
-std::size_t Returns::size() const {
+std::size_t ParkHistory::size() const {
     std::lock_guard lock(mutex_);
     return jobs_.size();
 }
 
-Milliseconds Returns::delay(int times, Milliseconds least) {
+Milliseconds ParkHistory::delay(int times, Milliseconds least) {
     const auto cap = least > longest ? least * 16 : longest;
     auto delay = least;
     for (int doubled = patience; doubled < times && delay < cap; ++doubled) delay *= 2;

@@ -13,7 +13,7 @@ namespace memoir::stages {
 
 // Calls `attempt` with subsets of 0 … count-1 until each was in one that succeeded or failed alone. Returns
 // the failures; nullopt: succeeded. A failure that is no job's own is thrown on.
-inline std::vector<std::optional<Failure>> halve(
+inline std::vector<std::optional<Failure>> bisect(
     std::size_t count, const std::function<void(std::span<const std::size_t>)>& attempt) {
     std::vector<std::optional<Failure>> failures(count);
     std::vector<std::size_t> all(count);

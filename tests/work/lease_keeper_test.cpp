@@ -1,4 +1,4 @@
-#include "work/keeper.hpp"
+#include "work/lease_keeper.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -30,9 +30,9 @@ std::int64_t claimed(Bench& bench, const std::string& by, const std::string& ago
 }  // namespace
 
 TEST_CASE("the heartbeat interval is a third of the lease, and short beside workers of the library") {
-    CHECK(work::Keeper::interval(Milliseconds(15'000)) == Milliseconds(5'000));
-    CHECK(work::Keeper::interval(Milliseconds(60'000)) == Milliseconds(10'000));
-    CHECK(work::Keeper::interval(Milliseconds(3'600'000)) == Milliseconds(10'000));
+    CHECK(work::LeaseKeeper::interval(Milliseconds(15'000)) == Milliseconds(5'000));
+    CHECK(work::LeaseKeeper::interval(Milliseconds(60'000)) == Milliseconds(10'000));
+    CHECK(work::LeaseKeeper::interval(Milliseconds(3'600'000)) == Milliseconds(10'000));
 }
 
 TEST_CASE("whoever waits to reconnect is back before anybody may declare it dead") {
@@ -40,8 +40,8 @@ TEST_CASE("whoever waits to reconnect is back before anybody may declare it dead
          {Milliseconds(2'100), Milliseconds(15'000), Milliseconds(60'000), Milliseconds(3'600'000)}) {
         CAPTURE(lease.count());
         // Recovery needs half a lease of success; a connect and a heartbeat have a sixth of it each, at most.
-        CHECK(work::Keeper::longest_reconnect(lease) + lease / 6 < lease / 2);
-        CHECK(work::Keeper::longest_reconnect(lease) <= Milliseconds(5'000));
+        CHECK(work::LeaseKeeper::longest_reconnect(lease) + lease / 6 < lease / 2);
+        CHECK(work::LeaseKeeper::longest_reconnect(lease) <= Milliseconds(5'000));
     }
 }
 

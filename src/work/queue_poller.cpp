@@ -1,4 +1,4 @@
-#include "work/scout.hpp"
+#include "work/queue_poller.hpp"
 
 #include <algorithm>
 
@@ -28,25 +28,25 @@ bool LookSchedule::slow(const std::string& kind) const {
     return found != kinds_.end() && found->second.interval.count() > 0;
 }
 
-Scout::Scout(Context& context, bool pauses, std::function<void()> tick)
+QueuePoller::QueuePoller(Context& context, bool pauses, std::function<void()> tick)
     : context_(context),
       pauses_(pauses),
       tick_(std::move(tick)),
       schedule_(context.plan()->options.poll_interval) {}
 
-void Scout::start() {
+void QueuePoller::start() {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-void Scout::stop() {
+void QueuePoller::stop() {
     if (!thread_.joinable()) return;
     thread_.request_stop();
     thread_.join();
 }
 
-void Scout::run(const std::stop_token& stop) {
+void QueuePoller::run(const std::stop_token& stop) {
     while (pause(context_.plan()->options.poll_interval, stop)) {
-        stuck_ = context_.held.expire(Steady::now(), stuck_after);
+        stuck_ = context_.claims.expire(Steady::now(), stuck_after);
         try {
             look(stop);
         } catch (const pg::Error& error) {
@@ -61,7 +61,7 @@ void Scout::run(const std::stop_token& stop) {
     }
 }
 
-void Scout::look(const std::stop_token& stop) {
+void QueuePoller::look(const std::stop_token& stop) {
     const auto now = Steady::now();
     schedule_.poll_every(context_.plan()->options.poll_interval);
     auto kinds = context_.lanes.kinds();
@@ -75,12 +75,12 @@ void Scout::look(const std::stop_token& stop) {
     together_ = std::none_of(all.begin(), all.end(), [&](const auto& kind) { return schedule_.slow(kind); });
 }
 
-void Scout::look_at(std::span<const std::string> kinds, const std::stop_token& stop) {
+void QueuePoller::look_at(std::span<const std::string> kinds, const std::stop_token& stop) {
     if (kinds.empty()) return;
-    auto lease = context_.pool.acquire(stop, context_.plan()->options.poll_interval);
+    auto connection = context_.pool.acquire(stop, context_.plan()->options.poll_interval);
     const auto statement = queue::first_pending(context_.schema, kinds, pauses_, context_.indexed);
     const auto sent = Steady::now();
-    const auto result = queue::look_result(lease->exec(statement, stop));
+    const auto result = queue::look_result(connection->exec(statement, stop));
     const auto took = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
     if (kinds.size() == 1) {
         schedule_.took(kinds.front(), Steady::now(), took);
@@ -91,7 +91,7 @@ void Scout::look_at(std::span<const std::string> kinds, const std::stop_token& s
     context_.lanes.looked(result);
 }
 
-void Scout::tell_pauses(const std::set<std::string>& paused) {
+void QueuePoller::tell_pauses(const std::set<std::string>& paused) {
     if (!pauses_) return;
     const auto tell = [&](const char* name, const char* message, const std::string& kind) {
         context_.log.info(name, message, {{"kind", kind}});

@@ -1,80 +1,35 @@
 #pragma once
 // Everything this process holds: the rows of memory_jobs that carry its claims, and the claims that are on
 // their way. Loops write it, the keeper reads it: what is here is renewed, what is lost is cancelled here,
-// and a row of ours that is not here is handed back. Thread safety: all of Held.
+// and a row of ours that is not here is handed back. Thread safety: all of ClaimTable.
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "base/clock.hpp"
 #include "queue/job.hpp"
 #include "queue/settle.hpp"
-
-namespace memoir::endpoint {
-class Endpoint;
-}
+#include "work/run.hpp"
 
 namespace memoir::work {
 
-enum class Cause { none, drain, lost, deadline };
-
-// One batch under way on a loop. The keeper and the drain cancel it; the loop reads why.
-class Run {
-  public:
-    // `model`: whose calls take the time, if one does; read only while a claim of the run is held.
-    Run(std::string worker, TimePoint started, Milliseconds limit, const endpoint::Endpoint* model = nullptr)
-        : worker_(std::move(worker)),
-          limit_(limit),
-          model_(model),
-          started_(started),
-          deadline_(started + limit) {}
-
-    std::stop_token token() const { return stop_.get_token(); }
-    void cancel(Cause cause);  // the first cause stands
-    Cause cause() const { return cause_; }
-    const std::string& worker() const { return worker_; }
-    Milliseconds limit() const { return limit_; }
-    const endpoint::Endpoint* model() const { return model_; }
-    TimePoint started() const { return started_; }
-    // As seen from `now`: it starts anew at every checkpoint, and does not run while a job waits for a
-    // limiter.
-    TimePoint deadline(TimePoint now) const;
-    void restart(TimePoint now) { deadline_ = now + limit_; }
-    void waiting(bool waits, TimePoint now);  // by the loop's thread
-    // When what it does now began: its start or its last checkpoint, waits taken out.
-    TimePoint step_began(TimePoint now) const { return deadline(now) - limit_; }
-
-  private:
-    const std::string worker_;  // "lane.loop"
-    const Milliseconds limit_;
-    const endpoint::Endpoint* const model_;
-    std::stop_source stop_;
-    std::atomic<Cause> cause_{Cause::none};
-    const TimePoint started_;
-    std::atomic<TimePoint> deadline_;
-    std::atomic<TimePoint> waits_since_{TimePoint::max()};  // max: it does not wait
-};
-
-class Held {
+class ClaimTable {
   public:
     // A claim statement is on its way: rows that carry it are not orphans.
-    class Flight {
+    class InFlight {
       public:
-        Flight(Held& held, std::string claimed_by);
-        ~Flight();
-        Flight(const Flight&) = delete;
-        Flight& operator=(const Flight&) = delete;
+        InFlight(ClaimTable& table, std::string claimed_by);
+        ~InFlight();
+        InFlight(const InFlight&) = delete;
+        InFlight& operator=(const InFlight&) = delete;
 
       private:
-        Held& held_;
+        ClaimTable& table_;
         std::string claimed_by_;
     };
 

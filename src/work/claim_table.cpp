@@ -1,63 +1,47 @@
-#include "work/held.hpp"
+#include "work/claim_table.hpp"
 
 #include <algorithm>
 #include <unordered_set>
 
 namespace memoir::work {
 
-void Run::cancel(Cause cause) {
-    auto none = Cause::none;
-    cause_.compare_exchange_strong(none, cause);
-    stop_.request_stop();
+ClaimTable::InFlight::InFlight(ClaimTable& table, std::string claimed_by)
+    : table_(table), claimed_by_(std::move(claimed_by)) {
+    std::lock_guard lock(table_.mutex_);
+    table_.flights_.insert(claimed_by_);
 }
 
-TimePoint Run::deadline(TimePoint now) const {
-    const auto since = waits_since_.load();
-    return since < now ? deadline_.load() + (now - since) : deadline_.load();
+ClaimTable::InFlight::~InFlight() {
+    std::lock_guard lock(table_.mutex_);
+    table_.flights_.erase(table_.flights_.find(claimed_by_));
 }
 
-void Run::waiting(bool waits, TimePoint now) {
-    const auto since = waits_since_.exchange(TimePoint::max());
-    if (since < now) deadline_ = deadline_.load() + (now - since);
-    if (waits) waits_since_ = now;
-}
-
-Held::Flight::Flight(Held& held, std::string claimed_by) : held_(held), claimed_by_(std::move(claimed_by)) {
-    std::lock_guard lock(held_.mutex_);
-    held_.flights_.insert(claimed_by_);
-}
-
-Held::Flight::~Flight() {
-    std::lock_guard lock(held_.mutex_);
-    held_.flights_.erase(held_.flights_.find(claimed_by_));
-}
-
-void Held::add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since) {
+void ClaimTable::add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since) {
     std::lock_guard lock(mutex_);
     entries_[job.id] = {
         {job.id, job.claimed_by}, job.kind, job.source_pid, std::move(run), since, false, false, job.suspect};
 }
 
 // Only this claim's: the row may have come back to another loop here after its lease ended.
-void Held::drop(const queue::Fence& claim) {
+void ClaimTable::drop(const queue::Fence& claim) {
     std::lock_guard lock(mutex_);
     const auto found = entries_.find(claim.id);
     if (found != entries_.end() && found->second.fence.claimed_by == claim.claimed_by) entries_.erase(found);
 }
 
-void Held::settling(std::span<const std::int64_t> ids, bool value) {
+void ClaimTable::settling(std::span<const std::int64_t> ids, bool value) {
     std::lock_guard lock(mutex_);
     for (const auto id : ids)
         if (const auto found = entries_.find(id); found != entries_.end()) found->second.settling = value;
 }
 
-bool Held::lost(std::int64_t id) const {
+bool ClaimTable::lost(std::int64_t id) const {
     std::lock_guard lock(mutex_);
     const auto found = entries_.find(id);
     return found == entries_.end() || found->second.lost;
 }
 
-std::vector<std::int64_t> Held::to_renew(TimePoint now) const {
+std::vector<std::int64_t> ClaimTable::to_renew(TimePoint now) const {
     std::lock_guard lock(mutex_);
     std::vector<std::int64_t> ids;
     for (const auto& [id, entry] : entries_)
@@ -65,14 +49,14 @@ std::vector<std::int64_t> Held::to_renew(TimePoint now) const {
     return ids;
 }
 
-bool Held::run_is_lost(const Run* run) const {
+bool ClaimTable::run_is_lost(const Run* run) const {
     return std::all_of(entries_.begin(), entries_.end(),
                        [&](const auto& item) { return item.second.run.get() != run || item.second.lost; });
 }
 
-std::vector<queue::Fence> Held::reconcile(std::span<const std::int64_t> asked,
-                                          std::span<const queue::Fence> read, TimePoint sent,
-                                          std::vector<std::int64_t>& lost) {
+std::vector<queue::Fence> ClaimTable::reconcile(std::span<const std::int64_t> asked,
+                                                std::span<const queue::Fence> read, TimePoint sent,
+                                                std::vector<std::int64_t>& lost) {
     std::lock_guard lock(mutex_);
     std::unordered_map<std::int64_t, const queue::Fence*> shown;
     for (const auto& row : read) shown[row.id] = &row;
@@ -102,7 +86,7 @@ std::vector<queue::Fence> Held::reconcile(std::span<const std::int64_t> asked,
     return orphans;
 }
 
-int Held::cancel_unrenewed(TimePoint now, Milliseconds limit) {
+int ClaimTable::cancel_unrenewed(TimePoint now, Milliseconds limit) {
     std::lock_guard lock(mutex_);
     int cancelled = 0;
     for (auto& [id, entry] : entries_) {
@@ -114,7 +98,7 @@ int Held::cancel_unrenewed(TimePoint now, Milliseconds limit) {
     return cancelled;
 }
 
-int Held::expire(TimePoint now, Milliseconds grace) {
+int ClaimTable::expire(TimePoint now, Milliseconds grace) {
     std::lock_guard lock(mutex_);
     std::unordered_set<const Run*> stuck;
     for (auto& [id, entry] : entries_) {
@@ -125,29 +109,29 @@ int Held::expire(TimePoint now, Milliseconds grace) {
     return static_cast<int>(stuck.size());
 }
 
-void Held::cancel_all(Cause cause) {
+void ClaimTable::cancel_all(Cause cause) {
     std::lock_guard lock(mutex_);
     for (auto& [id, entry] : entries_) entry.run->cancel(cause);
 }
 
-void Held::cancel_if(Cause cause, const std::function<bool(const Run& run)>& hopeless) {
+void ClaimTable::cancel_if(Cause cause, const std::function<bool(const Run& run)>& hopeless) {
     std::lock_guard lock(mutex_);
     for (auto& [id, entry] : entries_)
         if (!entry.settling && hopeless(*entry.run)) entry.run->cancel(cause);
 }
 
-std::size_t Held::size() const {
+std::size_t ClaimTable::size() const {
     std::lock_guard lock(mutex_);
     return entries_.size();
 }
 
-bool Held::holds_suspect() const {
+bool ClaimTable::holds_suspect() const {
     std::lock_guard lock(mutex_);
     return std::any_of(entries_.begin(), entries_.end(),
                        [](const auto& item) { return item.second.suspect; });
 }
 
-std::vector<Held::Entry> Held::entries() const {
+std::vector<ClaimTable::Entry> ClaimTable::entries() const {
     std::lock_guard lock(mutex_);
     std::vector<Entry> copy;
     copy.reserve(entries_.size());

@@ -1,13 +1,13 @@
-#include "work/returns.hpp"
+#include "work/park_history.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace memoir;
 using namespace std::chrono_literals;
-using work::Returns;
+using work::ParkHistory;
 
 TEST_CASE("returns are counted in a row, each job for itself") {
-    Returns returns;
+    ParkHistory returns;
     const auto now = Steady::now();
     CHECK(returns.came_back(1, now) == 1);
     CHECK(returns.came_back(1, now) == 2);
@@ -20,17 +20,17 @@ TEST_CASE("returns are counted in a row, each job for itself") {
 }
 
 TEST_CASE("the wait doubles from the third time on, within ten minutes or sixteen times what is asked for") {
-    CHECK(Returns::delay(1, 1s) == 1s);
-    CHECK(Returns::delay(2, 1s) == 1s);
-    CHECK(Returns::delay(3, 1s) == 2s);
-    CHECK(Returns::delay(6, 1s) == 16s);
-    CHECK(Returns::delay(1'000, 1s) == 10min);
-    CHECK(Returns::delay(3, 15min) == 30min);
-    CHECK(Returns::delay(1'000, 15min) == 4h);
+    CHECK(ParkHistory::delay(1, 1s) == 1s);
+    CHECK(ParkHistory::delay(2, 1s) == 1s);
+    CHECK(ParkHistory::delay(3, 1s) == 2s);
+    CHECK(ParkHistory::delay(6, 1s) == 16s);
+    CHECK(ParkHistory::delay(1'000, 1s) == 10min);
+    CHECK(ParkHistory::delay(3, 15min) == 30min);
+    CHECK(ParkHistory::delay(1'000, 15min) == 4h);
 }
 
 TEST_CASE("what is counted stays bounded, and what nobody came back to goes first") {
-    Returns returns;
+    ParkHistory returns;
     const auto now = Steady::now();
     for (int job = 0; job < 9'999; ++job) returns.came_back(job, now - 25h);
     returns.came_back(10'000, now);

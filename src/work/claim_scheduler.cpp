@@ -1,11 +1,11 @@
-#include "work/agenda.hpp"
+#include "work/claim_scheduler.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace memoir::work {
 
-void Agenda::follow(const std::vector<LaneOptions>& lanes) {
+void ClaimScheduler::follow(const std::vector<LaneOptions>& lanes) {
     const auto before = std::exchange(kinds_, {});
     lanes_.clear();
     for (const auto& lane : lanes) {
@@ -25,23 +25,23 @@ void Agenda::follow(const std::vector<LaneOptions>& lanes) {
     }
 }
 
-bool Agenda::paused(const std::string& kind) const {
+bool ClaimScheduler::paused(const std::string& kind) const {
     return paused_.contains("*") || paused_.contains(kind);
 }
 
-bool Agenda::ready(const std::string& name, const Kind& kind, const Gate& gate) const {
+bool ClaimScheduler::ready(const std::string& name, const Kind& kind, const Gate& gate) const {
     if (kind.tokens == 0 && !(kind.suspects && !suspect_held_)) return false;
     return !paused(name) && gate(name);
 }
 
-bool Agenda::wants(const std::string& lane, const Gate& gate) const {
+bool ClaimScheduler::wants(const std::string& lane, const Gate& gate) const {
     const auto names = lanes_.find(lane);
     return names != lanes_.end() && std::ranges::any_of(names->second, [&](const auto& name) {
                return ready(name, kinds_.at(name), gate);
            });
 }
 
-std::optional<Pick> Agenda::pick(const std::string& lane, const Gate& gate) {
+std::optional<Pick> ClaimScheduler::pick(const std::string& lane, const Gate& gate) {
     const auto found = lanes_.find(lane);
     if (found == lanes_.end()) return std::nullopt;
     auto& names = found->second;
@@ -71,12 +71,12 @@ std::optional<Pick> Agenda::pick(const std::string& lane, const Gate& gate) {
     return std::nullopt;
 }
 
-void Agenda::give(Kind& kind, int tokens, bool woken) {
+void ClaimScheduler::give(Kind& kind, int tokens, bool woken) {
     kind.tokens = std::min(kind.loops, kind.tokens + tokens);
     kind.woken = woken;
 }
 
-void Agenda::claimed(const Pick& pick, int rows, const queue::Position& last) {
+void ClaimScheduler::claimed(const Pick& pick, int rows, const queue::Position& last) {
     if (pick.suspect && rows == 0) suspect_held_ = false;
     const auto found = kinds_.find(pick.kind);
     if (found == kinds_.end()) return;
@@ -96,7 +96,7 @@ void Agenda::claimed(const Pick& pick, int rows, const queue::Position& last) {
     }
 }
 
-void Agenda::unanswered(const Pick& pick) {
+void ClaimScheduler::unanswered(const Pick& pick) {
     if (pick.suspect) suspect_held_ = false;
     const auto found = kinds_.find(pick.kind);
     if (found == kinds_.end()) return;
@@ -109,14 +109,14 @@ void Agenda::unanswered(const Pick& pick) {
     give(kind, 1, pick.woken);
 }
 
-void Agenda::wake(const std::string& name) {
+void ClaimScheduler::wake(const std::string& name) {
     const auto found = kinds_.find(name);
     if (found == kinds_.end()) return;
     auto& kind = found->second;
     give(kind, kind.tokens == 0 ? 1 : 0, true);
 }
 
-void Agenda::found(const std::string& name, const queue::Position& at) {
+void ClaimScheduler::found(const std::string& name, const queue::Position& at) {
     const auto found = kinds_.find(name);
     if (found == kinds_.end()) return;
     auto& kind = found->second;
@@ -127,7 +127,7 @@ void Agenda::found(const std::string& name, const queue::Position& at) {
     give(kind, kind.tokens == 0 ? 1 : 0, true);
 }
 
-void Agenda::looked(const queue::Look& look) {
+void ClaimScheduler::looked(const queue::Look& look) {
     paused_ = {look.paused.begin(), look.paused.end()};
     for (const auto& first : look.first) {
         if (first.ordinary) found(first.kind, *first.ordinary);
@@ -136,11 +136,11 @@ void Agenda::looked(const queue::Look& look) {
     }
 }
 
-void Agenda::set_slow(const std::string& kind, bool slow) {
+void ClaimScheduler::set_slow(const std::string& kind, bool slow) {
     if (const auto found = kinds_.find(kind); found != kinds_.end()) found->second.slow = slow;
 }
 
-std::vector<std::string> Agenda::kinds() const {
+std::vector<std::string> ClaimScheduler::kinds() const {
     std::vector<std::string> names;
     for (const auto& [name, kind] : kinds_) names.push_back(name);
     return names;
