@@ -17,6 +17,10 @@ std::string is_suspect(const std::string& alias) {
            "'), false)";
 }
 
+std::string is_claimed(const std::string& alias) {
+    return alias + ".state || '' = 'claimed'";
+}
+
 std::string position_us(const std::string& column) {
     return "case when isfinite(" + column + ") then (extract(epoch from " + column +
            ") * 1000000)::bigint when " + column +

@@ -9,6 +9,11 @@ namespace memoir::queue {
 // True for rows whose last holder died.
 std::string is_suspect(const std::string& alias);
 
+// state = 'claimed' in a form that no index serves. Where a row is known by its id, the index of the claimed
+// rows must not be an alternative: the planner expects next to nothing in it, and behind a long transaction
+// it holds every claim since the last vacuum.
+std::string is_claimed(const std::string& alias);
+
 // A timestamptz column as bigint microseconds; ±infinity as the ends of the range.
 std::string position_us(const std::string& column);
 

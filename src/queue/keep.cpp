@@ -10,12 +10,11 @@ pg::Statement renew(const std::string& schema, const std::string& process,
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
     statement.params.array(ids).add(process);
-    statement.sql =
-        "with c as materialized (select id from " + table +
-        " where id = any($1::bigint[]) and state = 'claimed' and starts_with(claimed_by, $2) order "
-        "by id for update skip locked) update " +
-        table + " j set claimed_at = clock_timestamp() from c, " + asynchronous_commit() +
-        " where j.id = c.id";
+    statement.sql = "with c as materialized (select id from " + table +
+                    " r where id = any($1::bigint[]) and starts_with(claimed_by, $2) and " + is_claimed("r") +
+                    " order by id for update skip locked) update " + table +
+                    " j set claimed_at = clock_timestamp() from c, " + asynchronous_commit() +
+                    " where j.id = any($1::bigint[]) and j.id = c.id";
     return statement;
 }
 

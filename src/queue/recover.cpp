@@ -29,12 +29,13 @@ std::string unchanged(const std::string& table) {
     return "with i as (select * from unnest($1::bigint[], $2::text[], $3::bigint[]) as i(id, claimed_by, "
            "at)), "
            "c as materialized (select j.id from " +
-           table +
-           " j, i where j.id = i.id and j.state = 'claimed' and j.claimed_by is not distinct from "
-           "i.claimed_by "
-           "and (" +
-           position_us("j.claimed_at") + ") = i.at order by j.id for update of j skip locked) ";
+           table + " j, i where j.id = any($1::bigint[]) and j.id = i.id and " + is_claimed("j") +
+           " and j.claimed_by is not distinct from i.claimed_by and (" + position_us("j.claimed_at") +
+           ") = i.at order by j.id for update of j skip locked) ";
 }
+
+// What joins `c` to the table: the array keeps the planner to the primary key whatever it expects of `c`.
+constexpr const char* of_unchanged = " from c where j.id = any($1::bigint[]) and j.id = c.id";
 
 }  // namespace
 
@@ -101,8 +102,8 @@ pg::Statement recover_dead(const std::string& schema, std::span<const Overdue> r
     statement.sql =
         unchanged(table) + "update " + table +
         " j set state = 'pending', attempts = j.attempts + 1, failure_reason = $4 || j.claimed_by, "
-        "claimed_at = null, claimed_by = null from c where j.id = c.id" +
-        returning();
+        "claimed_at = null, claimed_by = null" +
+        of_unchanged + returning();
     return statement;
 }
 
@@ -110,10 +111,9 @@ pg::Statement recover_foreign(const std::string& schema, std::span<const Overdue
     const auto table = pg::qualified(schema, "memory_jobs");
     pg::Statement statement;
     add_rows(statement.params, rows);
-    statement.sql =
-        unchanged(table) + "update " + table +
-        " j set state = 'pending', claimed_at = null, claimed_by = null from c where j.id = c.id" +
-        returning();
+    statement.sql = unchanged(table) + "update " + table +
+                    " j set state = 'pending', claimed_at = null, claimed_by = null" + of_unchanged +
+                    returning();
     return statement;
 }
 
@@ -125,7 +125,8 @@ pg::Statement bury(const std::string& schema, const Overdue& row) {
     statement.sql =
         unchanged(table) + "update " + table +
         " j set state = 'failed', attempts = j.attempts + 1, failure_reason = $4 || j.claimed_by, "
-        "claimed_at = null, claimed_by = null from c where j.id = c.id returning j.id";
+        "claimed_at = null, claimed_by = null" +
+        of_unchanged + " returning j.id";
     return statement;
 }
 

@@ -15,15 +15,22 @@ std::vector<std::int64_t> ids(std::span<const Fence> rows) {
     return result;
 }
 
-// The fenced rows among $1, those that somebody has locked passed over. $2 is the claimed_by of all of them,
-// or where batches of several claims settle together an array of the same length.
-std::string ours(const std::string& table) {
-    return "with i as (select * from unnest($1::bigint[], $2::text[]) as i(id, claimed_by)), "
-           "c as materialized (select j.id from " +
-           table +
-           " j, i where j.id = i.id and j.state = 'claimed' and j.claimed_by = i.claimed_by order by j.id "
-           "for update of j skip locked) ";
+// The rows among $1 that still carry their claimed_by, which $2 holds in the same order. By the primary key
+// alone (is_claimed says why).
+std::string fenced() {
+    return "j.id = any($1::bigint[]) and j.claimed_by = ($2::text[])[array_position($1::bigint[], j.id)] "
+           "and " +
+           is_claimed("j");
 }
+
+// Those, locked; what somebody else has locked is passed over.
+std::string ours(const std::string& table) {
+    return "with c as materialized (select j.id from " + table + " j where " + fenced() +
+           " order by j.id for update skip locked) ";
+}
+
+// What joins `c` to the table: the array keeps the planner to the primary key whatever it expects of `c`.
+constexpr const char* of_ours = " where j.id = any($1::bigint[]) and j.id = c.id";
 
 bool of_one_claim(std::span<const Fence> rows) {
     return !rows.empty() && std::all_of(rows.begin(), rows.end(), [&](const auto& row) {
@@ -61,15 +68,15 @@ pg::Statement remove(const std::string& schema, std::span<const Fence> rows, Com
             "delete from " + table + " j where " +
             (commit == Commit::asynchronous ? committing_asynchronously() + " and " : std::string()) +
             locked_rows("j", "select ctid from " + table +
-                                 " where id = any($1::bigint[]) and state = 'claimed' and claimed_by = $2 "
-                                 "order by id for update skip locked") +
+                                 " j where id = any($1::bigint[]) and claimed_by = $2 and " +
+                                 is_claimed("j") + " order by id for update skip locked") +
             " returning j.id";
         return statement;
     }
     add_fences(statement.params, rows);
     statement.sql = ours(table) + "delete from " + table + " j using c" +
-                    (commit == Commit::asynchronous ? ", " + asynchronous_commit() : "") +
-                    " where j.id = c.id returning j.id";
+                    (commit == Commit::asynchronous ? ", " + asynchronous_commit() : "") + of_ours +
+                    " returning j.id";
     return statement;
 }
 
@@ -78,10 +85,7 @@ pg::Statement remove_locked(const std::string& schema, std::span<const Fence> ro
     pg::Statement statement;
     statement.repeated = true;
     add_fences(statement.params, rows);
-    statement.sql =
-        "delete from " + table +
-        " j using (select * from unnest($1::bigint[], $2::text[]) as i(id, claimed_by)) i where j.id "
-        "= i.id and j.state = 'claimed' and j.claimed_by = i.claimed_by returning j.id";
+    statement.sql = "delete from " + table + " j where " + fenced() + " returning j.id";
     return statement;
 }
 
@@ -106,7 +110,7 @@ pg::Statement park(const std::string& schema, std::span<const Park> rows) {
         is_suspect("j") +
         " then j.failure_reason else p.reason end from c, (select * from unnest($1::bigint[], $3::bigint[], "
         "$4::integer[], $5::text[]) as p(id, delay, attempts, reason)) p, " +
-        asynchronous_commit() + " where j.id = c.id and p.id = c.id returning j.id";
+        asynchronous_commit() + of_ours + " and p.id = c.id returning j.id";
     return statement;
 }
 
@@ -121,7 +125,8 @@ pg::Statement fail(const std::string& schema, std::span<const Fail> rows) {
         ours(table) + "update " + table +
         " j set state = 'failed', attempts = j.attempts + 1, failure_reason = p.reason, claimed_at "
         "= null, claimed_by = null from c, (select * from unnest($1::bigint[], $3::text[]) as "
-        "p(id, reason)) p where j.id = c.id and p.id = c.id returning j.id";
+        "p(id, reason)) p" +
+        of_ours + " and p.id = c.id returning j.id";
     return statement;
 }
 
@@ -131,7 +136,7 @@ pg::Statement release(const std::string& schema, std::span<const Fence> rows) {
     add_fences(statement.params, rows);
     statement.sql = ours(table) + "update " + table +
                     " j set state = 'pending', claimed_at = null, claimed_by = null from c, " +
-                    asynchronous_commit() + " where j.id = c.id returning j.id, j.kind, " +
+                    asynchronous_commit() + of_ours + " returning j.id, j.kind, " +
                     position_us("j.created_at");
     return statement;
 }
@@ -141,11 +146,9 @@ pg::Statement checkpoint(const std::string& schema, const Fence& row, const std:
     pg::Statement statement;
     add_fences(statement.params, std::span(&row, 1));
     statement.params.add(payload).add(before);
-    statement.sql =
-        "update " + pg::qualified(schema, "memory_jobs") +
-        " j set payload = $3::jsonb, claimed_at = clock_timestamp() from (select * from "
-        "unnest($1::bigint[], $2::text[]) as i(id, claimed_by)) i where j.id = i.id and j.state = "
-        "'claimed' and j.claimed_by = i.claimed_by and j.payload = $4::jsonb returning j.id";
+    statement.sql = "update " + pg::qualified(schema, "memory_jobs") +
+                    " j set payload = $3::jsonb, claimed_at = clock_timestamp() where " + fenced() +
+                    " and j.payload = $4::jsonb returning j.id";
     return statement;
 }
 
