@@ -42,13 +42,14 @@ work::Observer Observation::observer() {
     work::Observer observer;
     observer.claimed = [this](const std::string& kind, int rows) { metrics_.claims.add({kind}, rows); };
     observer.ended = [this](const work::Observer::End& end) {
-        metrics_.settles.add({end.kind, std::string(end.outcome), std::string(end.failure)});
+        metrics_.settles.add({end.kind, std::string(to_string(end.outcome)), std::string(end.failure)});
         metrics_.wait.observe({end.kind}, end.waited);
         metrics_.run.observe({end.kind}, end.run);
-        if (end.outcome == "retried" || end.outcome == "failed") metrics_.attempts.add({end.kind});
-        if (end.outcome == "retried") metrics_.retries.add({end.kind});
-        if (end.outcome == "released") metrics_.released.add({end.kind});
-        if (end.outcome == "lost") metrics_.leases_lost.add({end.kind});
+        if (end.outcome == work::Outcome::retried || end.outcome == work::Outcome::failed)
+            metrics_.attempts.add({end.kind});
+        if (end.outcome == work::Outcome::retried) metrics_.retries.add({end.kind});
+        if (end.outcome == work::Outcome::released) metrics_.released.add({end.kind});
+        if (end.outcome == work::Outcome::lost) metrics_.leases_lost.add({end.kind});
     };
     observer.recovered = [this](const std::string& kind, const std::string& from) {
         const bool died = from == "dead" || from == "buried";

@@ -168,15 +168,15 @@ std::vector<Seen> seen(const pg::Result& result) {
     return rows;
 }
 
-RowFate resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row) {
-    if (!row) return RowFate::over;
+CommitFate resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row) {
+    if (!row) return CommitFate::over;
     if (row->state == "claimed" && row->claimed_by == claimed_by)
-        return meant == Meant::checkpoint && row->payload_matches ? RowFate::done : RowFate::again;
+        return meant == Meant::checkpoint && row->payload_matches ? CommitFate::done : CommitFate::again;
     if (meant == Meant::park && row->state == "claimed" && row->claimed_by == parked_holder)
-        return RowFate::done;
-    if (meant == Meant::release && row->state == "pending") return RowFate::done;
-    if (meant == Meant::fail && row->state == "failed") return RowFate::done;
-    return RowFate::lost;
+        return CommitFate::done;
+    if (meant == Meant::release && row->state == "pending") return CommitFate::done;
+    if (meant == Meant::fail && row->state == "failed") return CommitFate::done;
+    return CommitFate::lost;
 }
 
 }  // namespace memoir::queue

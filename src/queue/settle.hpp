@@ -69,13 +69,13 @@ std::vector<Seen> seen(const pg::Result& result);
 
 // What an unknown commit outcome turns out to have been.
 enum class Meant { remove, park, release, fail, checkpoint };
-enum class RowFate {
+enum class CommitFate {
     again,  // still ours: nothing of it stands
     done,   // it stands
     lost,   // there, but somebody else's
     over,   // gone: it stands, or its memory was deleted; never counted as a success
 };
 // Pure. `row`: nullopt when it is gone.
-RowFate resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row);
+CommitFate resolve(Meant meant, const std::string& claimed_by, const std::optional<Seen>& row);
 
 }  // namespace memoir::queue

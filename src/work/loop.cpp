@@ -1,6 +1,7 @@
 #include "work/loop.hpp"
 
 #include <algorithm>
+#include <boost/core/demangle.hpp>
 
 #include "base/pause.hpp"
 #include "work/pg_failure.hpp"
@@ -13,6 +14,15 @@ namespace {
 constexpr int most_rounds = 5;
 // Thrown out of a batch that met an unexpected error: each of its jobs is tried by itself.
 struct TryAlone {};
+
+// Its text is ours only where the exception is: others may quote what they choked on.
+Failure unexpected(const std::exception& error) {
+    if (const auto* failure = dynamic_cast<const Failure*>(&error))
+        return {FailureType::job, failure->reason()};
+    if (const auto* refused = dynamic_cast<const pg::Error*>(&error)) return to_failure(*refused);
+    return {FailureType::job, "unexpected error: " + boost::core::demangle(typeid(error).name())};
+}
+
 // After a claim that the database did not answer; the pool's own back-off does the rest.
 constexpr Milliseconds unanswered_pause{100};
 }  // namespace
@@ -41,23 +51,15 @@ void Loop::run() {
             }
         } catch (const std::exception& error) {
             // The loop's edge: whatever was held is let go and handed back by the next heartbeat.
-            context_.log.error("memoir.worker.aborted", "a batch ended in an unexpected error",
-                               {{"worker", lane_ + "." + std::to_string(number_)},
-                                {"error", std::string(typeid(error).name())}});
+            context_.log.error(
+                "memoir.worker.aborted", "a batch ended in an unexpected error",
+                {{"worker", lane_ + "." + std::to_string(number_)}, {"error", unexpected(error).reason()}});
             batch.reset();
             if (!context_.claims.holds_suspect()) context_.lanes.suspect_settled();
             context_.let_go();
             pause(unanswered_pause, drain_);
         }
     }
-}
-
-std::unique_ptr<ClaimRequest> Loop::ask(Task task) {
-    auto result = std::make_unique<ClaimRequest>();
-    result->task = std::move(task);
-    result->claimed_by = context_.identity.next(lane_, number_);
-    result->flight = std::make_unique<ClaimTable::InFlight>(context_.claims, result->claimed_by);
-    return result;
 }
 
 // Room at every backend that the kind needs, or none at all: what is claimed can run. A kind with a model
@@ -82,24 +84,29 @@ std::optional<Loop::Room> Loop::reserve(const Task& task) {
     return room;
 }
 
-std::optional<Loop::Batch> Loop::answered(std::unique_ptr<ClaimRequest> ask, Room room) {
-    const auto rows = static_cast<int>(ask->jobs.size());
-    const auto& [pick, plan] = ask->task;
-    context_.lanes.claimed(pick, rows, rows > 0 ? ask->jobs.back().position : queue::Position{});
+std::optional<Loop::Batch> Loop::answered(std::unique_ptr<ClaimRequest> request, Room room) {
+    const auto rows = static_cast<int>(request->jobs.size());
+    const auto& [pick, plan] = request->task;
+    context_.lanes.claimed(pick, rows, rows > 0 ? request->jobs.back().position : queue::Position{});
     if (rows == 0) return std::nullopt;
-    context_.tally.claimed += ask->jobs.size();
+    context_.tally.claimed += request->jobs.size();
     if (context_.tally.observer.claimed) context_.tally.observer.claimed(pick.kind, rows);
     Batch batch;
     batch.plan = plan;
     batch.room = std::move(room);
     batch.run = std::make_shared<Run>(lane_ + "." + std::to_string(number_), Steady::now(),
                                       plan->options.job_timeout, plan->registry.at(pick.kind).model);
-    batch.claims.reserve(ask->jobs.size());
-    for (auto& job : ask->jobs) {
-        batch.claims.emplace_back(std::move(job), batch.run, context_.claims, ask->sent);
-        if (context_.log.wants(telemetry::Level::debug))
-            context_.log.debug("memoir.worker.job_started", "job started", job_fields(batch.claims.back()));
+    batch.claims.reserve(request->jobs.size());
+    for (auto& job : request->jobs)
+        batch.claims.emplace_back(std::move(job), batch.run, context_.claims, request->sent);
+    if (drain_.stop_requested()) {
+        // The claim was on its way when the drain began: what it brought is not begun any more.
+        settler_.give_back().release(batch.claims, everyone(batch.claims.size()));
+        return std::nullopt;
     }
+    for (const auto& claim : batch.claims)
+        if (context_.log.wants(telemetry::Level::debug))
+            context_.log.debug("memoir.worker.job_started", "job started", job_fields(claim));
     return batch;
 }
 
@@ -109,9 +116,9 @@ std::optional<Loop::Batch> Loop::take() {
     if (!task) return std::nullopt;
     auto room = reserve(*task);
     if (!room) return std::nullopt;
-    auto question = ask(*task);  // the task outlives the room
-    if (settler_.claim(*question, drain_)) return answered(std::move(question), std::move(*room));
-    context_.lanes.unanswered(question->task.pick);
+    auto request = settler_.claimer().request(*task, lane_, number_);  // the task outlives the room
+    if (settler_.claimer().claim(*request, drain_)) return answered(std::move(request), std::move(*room));
+    context_.lanes.unanswered(request->task.pick);
     pause(unanswered_pause, drain_);
     return std::nullopt;
 }
@@ -127,15 +134,13 @@ std::optional<Loop::Batch> Loop::no_ops(Batch& batch) {
     auto task = drain_.stop_requested() ? std::nullopt : context_.lanes.next_now(lane_);
     auto room = task ? reserve(*task) : std::nullopt;
     if (!room) {
-        std::vector<std::size_t> members(batch.claims.size());
-        for (std::size_t member = 0; member < members.size(); ++member) members[member] = member;
-        settler_.complete(batch.claims, std::move(members), nullptr, {});
+        settler_.completer().complete(batch.claims, everyone(batch.claims.size()), nullptr, {});
         return std::nullopt;
     }
-    auto question = ask(*task);  // the task outlives the room
-    if (settler_.complete_and_claim(batch.claims, *question))
-        return answered(std::move(question), std::move(*room));
-    context_.lanes.unanswered(question->task.pick);
+    auto request = settler_.claimer().request(*task, lane_, number_);  // the task outlives the room
+    if (settler_.completer().complete_and_claim(batch.claims, *request))
+        return answered(std::move(request), std::move(*room));
+    context_.lanes.unanswered(request->task.pick);
     return std::nullopt;
 }
 
@@ -164,7 +169,7 @@ Result Loop::stage(std::span<Claim> claims, const Entry& entry, const Run& run) 
     } catch (const std::exception& error) {
         // A defect that one job's data provokes: found alone it costs that job an attempt, and not its batch.
         if (claims.size() > 1) throw TryAlone();
-        all_failed(Failure(FailureType::job, std::string("unexpected error: ") + typeid(error).name()));
+        all_failed(unexpected(error));
     }
     return result;
 }
@@ -176,9 +181,27 @@ void Loop::serve(Batch& batch, const Entry& entry) {
         for (auto& claim : batch.claims) {
             Batch alone{batch.plan, {}, batch.run, {}};
             alone.claims.push_back(std::move(claim));
-            serve_together(alone, entry);
+            try {
+                serve_together(alone, entry);
+            } catch (const std::exception& error) {
+                abort(alone.claims, entry, error);
+            }
         }
+    } catch (const std::exception& error) {
+        abort(batch.claims, entry, error);
     }
+}
+
+// Something that no failure type describes, a settle that the database refuses above all: it costs those that
+// are still held an attempt, so that it comes to an end.
+void Loop::abort(std::vector<Claim>& claims, const Entry& entry, const std::exception& error) {
+    const auto failure = unexpected(error);
+    context_.log.error("memoir.worker.aborted", "a batch ended in an unexpected error",
+                       {{"worker", lane_ + "." + std::to_string(number_)}, {"error", failure.reason()}});
+    std::vector<std::pair<Index, Failure>> failures;
+    for (const auto member : everyone(claims.size()))
+        if (!claims[member].lost()) failures.emplace_back(member, failure);
+    settler_.give_back().end(claims, failures, entry);
 }
 
 void Loop::serve_together(Batch& batch, const Entry& entry) {
@@ -202,7 +225,7 @@ void Loop::serve_together(Batch& batch, const Entry& entry) {
             else
                 done.push_back(member);
         }
-        auto completed = settler_.complete(claims, std::move(done), result.effects.get(), entry);
+        auto completed = settler_.completer().complete(claims, std::move(done), result.effects.get(), entry);
         for (std::size_t member = 0; changed && member < claims.size(); ++member)
             completed.redo.push_back(member);
         failures.insert(failures.end(), completed.failed.begin(), completed.failed.end());
@@ -222,7 +245,7 @@ void Loop::serve_together(Batch& batch, const Entry& entry) {
             else if (cause != Cause::none && failure.type() != FailureType::permanent)
                 failure = Failure(FailureType::cancelled, failure.reason());
         }
-        settler_.end(claims, failures, entry);
+        settler_.give_back().end(claims, failures, entry);
         // What was written for them before they failed is nobody's to put right but ours.
         std::vector<std::size_t> forfeited;
         for (const auto& [member, failure] : failures)

@@ -38,8 +38,8 @@ class Loop {
     void serve_together(Batch& batch, const Entry& entry);
     Result stage(std::span<Claim> claims, const Entry& entry, const Run& run);
 
-    std::unique_ptr<ClaimRequest> ask(Task task);
-    std::optional<Batch> answered(std::unique_ptr<ClaimRequest> ask, Room room);
+    std::optional<Batch> answered(std::unique_ptr<ClaimRequest> request, Room room);
+    void abort(std::vector<Claim>& claims, const Entry& entry, const std::exception& error);
 
     Context& context_;
     Settler& settler_;

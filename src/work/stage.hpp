@@ -17,16 +17,13 @@
 #include "base/failure.hpp"
 #include "pg/connection.hpp"
 #include "telemetry/log.hpp"
-#include "work/claim.hpp"
+#include "work/members.hpp"
 
 namespace memoir::endpoint {
 class Endpoint;
 }
 
 namespace memoir::work {
-
-// Places in the span that the stage was given.
-using Members = std::span<const std::size_t>;
 
 // Thrown by Effects::apply: what was read is not what stands there now. These start over.
 class Changed : public std::exception {

@@ -1,6 +1,7 @@
 #pragma once
 // What the engine counts, for metrics, status and --until-idle. Thread safety: all of Tally.
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,14 +13,35 @@
 
 namespace memoir::work {
 
+// How a claim ended.
+enum class Outcome {
+    completed,
+    retried,   // an attempt counted, parked until the next one
+    parked,    // no attempt counted, parked until its backend is back
+    released,  // pending again at once
+    failed,    // for good
+    lost,      // another worker had it by then
+    unknown,   // the connection broke during the commit, and the row has gone since
+};
+constexpr std::string_view to_string(Outcome outcome) {
+    constexpr std::array<std::string_view, 7> names{"completed", "retried", "parked", "released",
+                                                    "failed",    "lost",    "unknown"};
+    return names[static_cast<std::size_t>(outcome)];
+}
+// The same job will be claimed again.
+constexpr bool comes_back(Outcome outcome) {
+    return outcome == Outcome::retried || outcome == Outcome::parked || outcome == Outcome::released;
+}
+
 // Told of what happens, as it happens; app turns it into metrics. Called from loops: must be quick.
 struct Observer {
     std::function<void(const std::string& kind, int rows)> claimed;
-    // A claim ended. outcome: completed, retried, failed, parked, released, lost, unknown; failure: the
-    // type behind it, or "none". waited: from the job's creation to the claim; run: from the claim to here.
+    // A claim ended. failure: the type behind it, or "none". waited: from the job's creation to the claim;
+    // run: from the claim to here.
     struct End {
         const std::string& kind;
-        std::string_view outcome, failure;
+        Outcome outcome;
+        std::string_view failure;
         Milliseconds waited, run;
     };
     std::function<void(const End&)> ended;

@@ -14,25 +14,25 @@ TEST_CASE("after a commit of unknown outcome the row tells what became of it") {
     struct Case {
         Meant meant;
         std::optional<Seen> row;
-        RowFate verdict;
+        CommitFate verdict;
     };
     const Case cases[] = {
-        {Meant::remove, row("claimed", mine), RowFate::again},
-        {Meant::remove, std::nullopt, RowFate::over},
-        {Meant::remove, row("claimed", other), RowFate::lost},
-        {Meant::remove, row("pending", ""), RowFate::lost},
-        {Meant::remove, row("claimed", "parked"), RowFate::lost},
-        {Meant::park, row("claimed", "parked"), RowFate::done},
-        {Meant::park, row("claimed", mine), RowFate::again},
-        {Meant::park, row("pending", ""), RowFate::lost},
-        {Meant::release, row("pending", ""), RowFate::done},
-        {Meant::release, row("claimed", other), RowFate::lost},
-        {Meant::fail, row("failed", ""), RowFate::done},
-        {Meant::fail, row("claimed", mine), RowFate::again},
-        {Meant::fail, std::nullopt, RowFate::over},
-        {Meant::checkpoint, row("claimed", mine, true), RowFate::done},
-        {Meant::checkpoint, row("claimed", mine, false), RowFate::again},
-        {Meant::checkpoint, row("claimed", other, true), RowFate::lost},
+        {Meant::remove, row("claimed", mine), CommitFate::again},
+        {Meant::remove, std::nullopt, CommitFate::over},
+        {Meant::remove, row("claimed", other), CommitFate::lost},
+        {Meant::remove, row("pending", ""), CommitFate::lost},
+        {Meant::remove, row("claimed", "parked"), CommitFate::lost},
+        {Meant::park, row("claimed", "parked"), CommitFate::done},
+        {Meant::park, row("claimed", mine), CommitFate::again},
+        {Meant::park, row("pending", ""), CommitFate::lost},
+        {Meant::release, row("pending", ""), CommitFate::done},
+        {Meant::release, row("claimed", other), CommitFate::lost},
+        {Meant::fail, row("failed", ""), CommitFate::done},
+        {Meant::fail, row("claimed", mine), CommitFate::again},
+        {Meant::fail, std::nullopt, CommitFate::over},
+        {Meant::checkpoint, row("claimed", mine, true), CommitFate::done},
+        {Meant::checkpoint, row("claimed", mine, false), CommitFate::again},
+        {Meant::checkpoint, row("claimed", other, true), CommitFate::lost},
     };
     for (const auto& each : cases) {
         CAPTURE(static_cast<int>(each.meant),
