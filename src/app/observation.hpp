@@ -14,7 +14,7 @@
 #include "http/server.hpp"
 #include "page/snapshot.hpp"
 #include "pg/pool.hpp"
-#include "queue/admin.hpp"
+#include "queue/depth.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/metrics_options.hpp"
 #include "telemetry/sink_log.hpp"

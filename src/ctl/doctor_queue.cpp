@@ -8,7 +8,8 @@
 #include "ctl/table.hpp"
 #include "ctl/why.hpp"
 #include "memory/reconcile.hpp"
-#include "queue/admin.hpp"
+#include "queue/depth.hpp"
+#include "queue/inspect.hpp"
 
 namespace memoir::ctl {
 namespace {

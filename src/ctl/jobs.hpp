@@ -7,7 +7,7 @@
 
 #include "ctl/command.hpp"
 #include "ctl/context.hpp"
-#include "queue/admin.hpp"
+#include "queue/inspect.hpp"
 
 namespace memoir::ctl {
 

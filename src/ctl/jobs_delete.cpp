@@ -4,6 +4,7 @@
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/jobs.hpp"
+#include "queue/edit.hpp"
 
 namespace memoir::ctl {
 namespace {

@@ -9,7 +9,8 @@
 #include "ctl/fleet.hpp"
 #include "ctl/table.hpp"
 #include "ctl/why.hpp"
-#include "queue/admin.hpp"
+#include "queue/depth.hpp"
+#include "queue/inspect.hpp"
 
 namespace memoir::ctl {
 namespace {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/table.hpp"
+#include "queue/depth.hpp"
 #include "queue/holder.hpp"
 #include "queue/job.hpp"
 

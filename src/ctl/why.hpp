@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "queue/admin.hpp"
+#include "queue/inspect.hpp"
 #include "queue/hosts.hpp"
 #include "queue/pauses.hpp"
 

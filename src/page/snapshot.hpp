@@ -12,7 +12,7 @@
 
 #include "base/clock.hpp"
 #include "endpoint/endpoint.hpp"
-#include "queue/admin.hpp"
+#include "queue/depth.hpp"
 #include "telemetry/sink.hpp"
 
 namespace memoir::page {

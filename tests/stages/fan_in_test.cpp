@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "queue/admin.hpp"
+#include "queue/edit.hpp"
 #include "stages/rig.hpp"
 
 using namespace memoir;
