@@ -55,13 +55,16 @@ install(CODE "
     file(INSTALL \"${CMAKE_SOURCE_DIR}/config/memoird.toml\" DESTINATION /etc/memoird)
   endif()" COMPONENT memoird)
 
-# The private library and the model, with their licences. EXCLUDE_FROM_ALL: they may not have been fetched.
+# The private library, where the system has none, and the model, with their licences. EXCLUDE_FROM_ALL: they may not
+# have been fetched.
 set(fetched ${CMAKE_SOURCE_DIR}/build)
-install(PROGRAMS ${fetched}/onnxruntime/lib/libonnxruntime.so DESTINATION ${MEMOIRD_PRIVATE_LIBDIR}
-  COMPONENT local-models EXCLUDE_FROM_ALL)
-install(FILES ${fetched}/onnxruntime/LICENSE ${fetched}/onnxruntime/ThirdPartyNotices.txt
-  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/memoird-local-models/onnxruntime
-  COMPONENT local-models EXCLUDE_FROM_ALL)
+if(NOT ONNXRUNTIME_SONAME)
+  install(PROGRAMS ${fetched}/onnxruntime/lib/libonnxruntime.so DESTINATION ${MEMOIRD_PRIVATE_LIBDIR}
+    COMPONENT local-models EXCLUDE_FROM_ALL)
+  install(FILES ${fetched}/onnxruntime/LICENSE ${fetched}/onnxruntime/ThirdPartyNotices.txt
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/memoird-local-models/onnxruntime
+    COMPONENT local-models EXCLUDE_FROM_ALL)
+endif()
 set(bge ${fetched}/models/bge-small-en-v1.5)
 install(FILES ${bge}/model.onnx ${bge}/tokenizer.json ${bge}/LICENSE
   DESTINATION ${MEMOIRD_MODELDIR}/bge-small-en-v1.5 COMPONENT local-models EXCLUDE_FROM_ALL)

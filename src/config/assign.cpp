@@ -260,7 +260,7 @@ std::optional<Complaint> assign(Config& config, const Setting& setting) {
     return assign_text(target, setting);
 }
 
-std::string quoted(std::string_view text) {
+std::string toml_text(std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string out = "\"";
     for (const char c : text) {
@@ -286,18 +286,18 @@ std::string as_toml(const Key& key, const Target& target) {
                 using T = std::remove_pointer_t<decltype(value)>;
                 constexpr bool indexed = std::is_same_v<T, bool> || std::is_enum_v<T>;
                 if constexpr (indexed || std::is_same_v<T, std::string>) {
-                    return quoted(chosen(key, value));
+                    return toml_text(chosen(key, value));
                 } else {
                     return "";
                 }
             },
             target);
     }
-    if (auto* const* text = std::get_if<std::string*>(&target)) return quoted(**text);
+    if (auto* const* text = std::get_if<std::string*>(&target)) return toml_text(**text);
     if (auto* const* integer = std::get_if<int*>(&target)) return std::to_string(**integer);
     if (auto* const* flag = std::get_if<bool*>(&target)) return **flag ? "true" : "false";
     if (auto* const* duration = std::get_if<std::chrono::milliseconds*>(&target)) {
-        return quoted(format_duration(**duration));
+        return toml_text(format_duration(**duration));
     }
     if (auto* const* number = std::get_if<double*>(&target)) {
         char buffer[32];
@@ -307,7 +307,7 @@ std::string as_toml(const Key& key, const Target& target) {
     }
     if (auto* const* list = std::get_if<std::vector<std::string>*>(&target)) {
         std::string out = "[";
-        for (const std::string& item : **list) out += (out.size() == 1 ? "" : ", ") + quoted(item);
+        for (const std::string& item : **list) out += (out.size() == 1 ? "" : ", ") + toml_text(item);
         return out + "]";
     }
     return "";

@@ -13,6 +13,6 @@ std::optional<Complaint> assign(Config& config, const Setting& setting);
 
 // `"30s"`, `8`, `["embed"]`: the value as TOML. For secrets: empty.
 std::string as_toml(const Key& key, const Target& target);
-std::string quoted(std::string_view text);
+std::string toml_text(std::string_view text);
 
 }  // namespace memoir::config

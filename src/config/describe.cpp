@@ -59,11 +59,11 @@ struct Shown {
 Shown shown(const Key& key, Config& config, const std::string& instance) {
     if (key.type == Type::secret) {
         const std::string& value = std::get<Secret*>(key.target(config, instance))->reveal();
-        return {quoted(value), !value.empty()};
+        return {toml_text(value), !value.empty()};
     }
-    if (key.name == "*") return {quoted(key.sample), false};
+    if (key.name == "*") return {toml_text(key.sample), false};
     const std::string value = as_toml(key, key.target(config, instance));
-    if (value == "\"\"" && !key.sample.empty()) return {quoted(key.sample), false};
+    if (value == "\"\"" && !key.sample.empty()) return {toml_text(key.sample), false};
     return {value, true};
 }
 
@@ -133,8 +133,8 @@ class Example {
             if (key.inline_secret && !value.is_default) {
                 out_ += "#" + name + " = \"postgresql://HOST/memoir\"\n";
             }
-            out_ += "#" + name + "_file = " + quoted(key.sample) + "\n";
-            out_ += "#" + name + "_credential = " + quoted(credential_name(key)) + "\n";
+            out_ += "#" + name + "_file = " + toml_text(key.sample) + "\n";
+            out_ += "#" + name + "_credential = " + toml_text(credential_name(key)) + "\n";
         }
     }
 

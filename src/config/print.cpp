@@ -66,7 +66,7 @@ class Printer {
 
     void labels(const Section& section) {
         for (const auto& [name, sentence] : config_.classifier->labels) {
-            line(name + " = " + quoted(sentence), draft_.origin("classifier.labels." + name).comment());
+            line(name + " = " + toml_text(sentence), draft_.origin("classifier.labels." + name).comment());
         }
         flush(std::string(section.name));
     }
@@ -76,11 +76,11 @@ class Printer {
         const auto found = draft_.secrets.find(match.base());
         // Connection strings are worth seeing, without what is secret in them.
         const std::string shown =
-            quoted(match.key->inline_secret ? show_connection(value.reveal()) : "(hidden)");
+            toml_text(match.key->inline_secret ? show_connection(value.reveal()) : "(hidden)");
         if (found != draft_.secrets.end() && found->second.source != Source::value) {
             const SecretOrigin& origin = found->second;
             const Match named{match.key, match.instance, origin.source};
-            line(named.name() + " = " + quoted(origin.named), origin.origin.comment());
+            line(named.name() + " = " + toml_text(origin.named), origin.origin.comment());
             line("# " + match.name() + " = " + shown, "from there");
         } else if (value.empty()) {
             line("# " + match.name() + " is not set", "default");

@@ -4,7 +4,7 @@
 namespace memoir::docs {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "'" + escaped(text, "\\'") + "'";
 }
 
@@ -20,7 +20,7 @@ std::string spec(const Option& option) {
             text += " -x";
             break;
         case Takes::choice:
-            text += " -x -a " + quoted(joined({option.choices.begin(), option.choices.end()}, " "));
+            text += " -x -a " + in_quotes(joined({option.choices.begin(), option.choices.end()}, " "));
             break;
         case Takes::file:
             text += " -r -F";
@@ -29,11 +29,11 @@ std::string spec(const Option& option) {
             text += " -x -a '(__NAME_settings)'";
             break;
     }
-    return text + " -d " + quoted(option.help) + "\n";
+    return text + " -d " + in_quotes(option.help) + "\n";
 }
 
 std::string line(const std::string& at, const std::string& rest) {
-    return "complete -c NAME -n \"__NAME_at " + quoted(at) + "\"" + rest;
+    return "complete -c NAME -n \"__NAME_at " + in_quotes(at) + "\"" + rest;
 }
 
 // Options whose values are no words of a command.
@@ -86,9 +86,9 @@ std::string commands(const Program& program) {
     std::vector<std::string> groups;
     for (const auto& word : first_words(program)) {
         const auto second = second_words(program, word);
-        text += line("", " -a " + word + " -d " + quoted(summary_of(program, word)) + "\n");
+        text += line("", " -a " + word + " -d " + in_quotes(summary_of(program, word)) + "\n");
         for (const auto& [name, command] : second)
-            text += line(word, " -a " + name + " -d " + quoted(command->summary) + "\n");
+            text += line(word, " -a " + name + " -d " + in_quotes(command->summary) + "\n");
         if (!second.empty()) groups.push_back(word);
     }
     for (const auto& command : program.commands)

@@ -14,8 +14,15 @@ namespace {
 
 constexpr const char* library_hint =
     "install the package memoird-local-models, or set onnx.library to the libonnxruntime.so of ONNX Runtime "
-    "1.21 or "
-    "newer, or use an HTTP provider";
+    "1.21 or newer, or use an HTTP provider";
+
+// The system's library under the name that its package keeps ("libonnxruntime.so.1.21"), where it was there
+// when this was built; then the usual ones.
+constexpr const char* system_names[] = {
+#ifdef MEMOIRD_SYSTEM_ORT
+    MEMOIRD_SYSTEM_ORT,
+#endif
+    "libonnxruntime.so.1", "libonnxruntime.so"};
 
 struct Opened {
     void* handle = nullptr;
@@ -39,7 +46,7 @@ Opened open_library(const OnnxOptions& options) {
         throw StartError("ONNX Runtime cannot be opened: " + std::string(why != nullptr ? why : named),
                          library_hint);
     }
-    for (const char* name : {"libonnxruntime.so.1", "libonnxruntime.so"})
+    for (const char* name : system_names)
         if (void* handle = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return {handle, name};
     throw StartError(
         "ONNX Runtime is not installed: no " + own + ", no libonnxruntime.so among the system's libraries",

@@ -22,8 +22,13 @@ inline std::string bge_directory() {
     return std::filesystem::path(fetched("models/bge-small-en-v1.5/model.onnx")).parent_path();
 }
 
+// The system's library where the build found one.
 inline model::OnnxOptions onnx_options() {
+#ifdef MEMOIRD_SYSTEM_ORT
+    return {MEMOIRD_SYSTEM_ORT};
+#else
     return {fetched("onnxruntime/lib/libonnxruntime.so")};
+#endif
 }
 
 }  // namespace memoir::test
