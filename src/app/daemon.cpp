@@ -211,6 +211,7 @@ schema::Additions Daemon::examine() {
     const auto connection = pg::Connection::connect(connect_options("memoird"), stop_.get_token());
     connection->stop_with(stop_.get_token());
     const auto additions = schema::check(*connection, config_.database.schema);
+    schema::require_protocol(additions);
     for (const auto& line : schema::advice(additions))
         log_.info("memoir.schema.advice", line, {{"hint", std::string("memoirctl schema apply")}});
     warn_of_staged_in_vain(*connection, config_, log_);

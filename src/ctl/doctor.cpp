@@ -82,7 +82,7 @@ int run(Context& context, const Arguments&) {
     auto list = nlohmann::json::array();
     for (const auto& finding : findings)
         list.push_back({{"check", finding.check},
-                        {"grade", name(finding.grade)},
+                        {"verdict", name(finding.grade)},
                         {"detail", finding.detail},
                         {"hint", finding.hint}});
     const auto any = [&](Grade grade) {

@@ -219,10 +219,17 @@ bool look_at_schema(Context& context, Findings& findings) {
         addition("index (source_pid)", has.source_index, false, "cascades and the fan-in scan the queue"));
     findings.push_back(
         addition("index (kind, updated_at)", has.failed_index, false, "listing failed jobs scans the queue"));
+    findings.push_back(addition("index (kind, claimed_at)", has.parked_index, false,
+                                "jobs that wait for a backend are looked for among all claims"));
     findings.push_back(addition("table memoird_replies", has.replies, false, "a retry pays the model again"));
     findings.push_back(addition("table memoird_pauses", has.pauses, false, "memoirctl pause does nothing"));
     findings.push_back(addition("table memoird_hosts", has.hosts, false, "who serves what is unknown"));
+    findings.push_back(
+        addition("table memoird_duties", has.duties, false, "each process does what one could do for all"));
     findings.push_back(addition("trigger memoird_notify", has.notify, false, "jobs wait for the next poll"));
+    if (has.notify_serial)
+        findings.push_back(addition("trigger memoird_notify of this release", false, false,
+                                    "the commits of all that insert jobs wait for each other"));
     findings.push_back(addition("table memoird_vectors", has.vectors,
                                 context.config().vector.backend == "postgres",
                                 "vector.backend = \"postgres\" needs it"));

@@ -30,9 +30,23 @@ struct Table {
 };
 std::span<const Table> our_tables();
 
+// A column that a later release gave to a table of ours.
+struct AddedColumn {
+    std::string_view table, name, type;
+    bool Additions::*present;
+    std::string create_sql(const std::string& schema) const;
+};
+std::span<const AddedColumn> our_columns();
+
+// The first row of memoird_settings: the lowest protocol that may run.
+std::string settings_sql(const std::string& schema);
+
 inline constexpr std::string_view notify_name = "memoird_notify";  // trigger and function
-// Creates the function and the trigger.
-std::vector<std::string> notify_ddl(const std::string& schema);
+// Creates, or replaces, the function.
+std::string notify_function_ddl(const std::string& schema);
+std::string notify_trigger_ddl(const std::string& schema);
+// What stands in the function's body, and did not in 0.1.0's.
+inline constexpr std::string_view notify_mark = "pg_try_advisory_xact_lock";
 
 // What a daemon's role needs on the fixed part: table, privileges, whether it draws ids from its sequence.
 struct Need {

@@ -70,8 +70,14 @@ std::vector<std::string> transactional_plan(const Inventory& found, const std::s
     }
     for (const auto& table : our_tables())
         if (!found.has_table(table.name)) plan.push_back(table.create_sql(schema));
+    for (const auto& column : our_columns())
+        if (found.has_table(column.table) && !(found.additions.*column.present))
+            plan.push_back(column.create_sql(schema));
+    if (!found.additions.settings) plan.push_back(settings_sql(schema));
+    if (options.notify && (!found.notify_trigger || found.additions.notify_serial))
+        plan.push_back(notify_function_ddl(schema));
     if (options.notify && !found.notify_trigger)  // a disabled one is somebody's wish
-        for (auto& statement : notify_ddl(schema)) plan.push_back(std::move(statement));
+        plan.push_back(notify_trigger_ddl(schema));
     return plan;
 }
 

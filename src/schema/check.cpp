@@ -83,7 +83,21 @@ Additions check(pg::Connection& connection, const std::string& schema) {
     require_columns(found, schema);
     require_privileges(connection, schema, found);
     require_writable(connection);
-    return found.additions;
+    auto additions = found.additions;
+    if (additions.settings) {
+        const auto lowest = connection.exec("select value from " + pg::qualified(schema, "memoird_settings") +
+                                            " where name = 'lowest_protocol' and value ~ '^[0-9]{1,6}$'");
+        if (!lowest.empty()) additions.lowest_protocol = std::stoi(lowest.string(0, 0));
+    }
+    return additions;
+}
+
+void require_protocol(const Additions& additions) {
+    const int lowest = additions.lowest_protocol.value_or(0);
+    if (lowest <= protocol) return;
+    throw StartError("the other processes on this schema need protocol " + std::to_string(lowest) +
+                         ", and this release speaks " + std::to_string(protocol),
+                     "install the release that the others run");
 }
 
 }  // namespace memoir::schema

@@ -43,6 +43,9 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema) 
                 if (!indexes.boolean(row, 1)) found.invalid_indexes.insert(std::string(index.name));
             }
     for (const auto& table : our_tables()) found.additions.*table.present = found.has_table(table.name);
+    for (const auto& column : our_columns())
+        if (const auto table = found.columns.find(std::string(column.table)); table != found.columns.end())
+            found.additions.*column.present = table->second.contains(std::string(column.name));
 
     const auto trigger = connection.exec(
         "select g.tgenabled in ('O', 'A') from pg_catalog.pg_trigger g "
@@ -52,13 +55,13 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema) 
         of_schema);
     found.notify_trigger = !trigger.empty();
     found.additions.notify = found.notify_trigger && trigger.boolean(0, 0);
-    found.notify_function =
-        !connection
-             .exec(
-                 "select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace "
-                 "where n.nspname = $1 and p.proname = 'memoird_notify'",
-                 of_schema)
-             .empty();
+    const auto function = connection.exec(
+        "select strpos(p.prosrc, $2) = 0 from pg_catalog.pg_proc p "
+        "join pg_catalog.pg_namespace n on n.oid = p.pronamespace "
+        "where n.nspname = $1 and p.proname = 'memoird_notify'",
+        pg::Params().add(schema).add(notify_mark));
+    found.notify_function = !function.empty();
+    found.additions.notify_serial = found.notify_trigger && found.notify_function && function.boolean(0, 0);
     return found;
 }
 

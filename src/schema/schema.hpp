@@ -3,6 +3,7 @@
 // and remove it. Thread safety: functions; one connection at a time.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,13 +18,25 @@ struct Additions {
     bool pending_index = false;  // (kind, created_at, id) where pending: cheap claims
     bool source_index = false;   // (source_pid): fan-in and cascades without scanning the queue
     bool failed_index = false;   // (kind, updated_at) where failed
+    bool parked_index = false;   // (kind, claimed_at) where parked
     bool vectors = false, replies = false, pauses = false, hosts = false;  // tables memoird_…
-    bool notify = false;                                                   // the insert trigger
+    bool duties = false, settings = false;
+    bool draining_since = false;  // column of memoird_hosts
+    bool notify = false;          // the insert trigger
+    bool notify_serial = false;   // it is 0.1.0's: with it the commits of all that insert wait for each other
+    std::optional<int> lowest_protocol{};  // that may run here, as memoird_settings says
 };
+
+// What a process of this version knows to respect of its peers. 1: each row is renewed by its holder, as
+// 0.1.0 does. 2: the row in memoird_hosts may be the lease of all that carry its nonce.
+inline constexpr int protocol = 2;
 
 // Compares the fixed part with the contract. Throws StartError naming the schema, table, column or privilege
 // that is missing (a read-only role included), pg::Error when the database is away.
 Additions check(pg::Connection& connection, const std::string& schema);
+
+// Throws StartError where memoird_settings says that this release may not work beside the others.
+void require_protocol(const Additions& additions);
 
 // The first half of it alone: schema, tables, columns.
 void check_columns(pg::Connection& connection, const std::string& schema);

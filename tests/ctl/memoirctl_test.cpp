@@ -292,10 +292,10 @@ TEST_CASE("schema apply creates, says each step once, and logs that it did") {
     CHECK(events(second, "memoir.schema.applied").empty());
     CHECK(ctl.answer({"schema", "check"})["advice"].empty());
     const auto dry = ctl.answer({"schema", "remove", "--dry-run"});
-    CHECK(dry["steps"].size() == 9);
+    CHECK(dry["steps"].size() == 12);
     CHECK(ctl.answer({"schema", "check"})["advice"].empty());
     CHECK(events(ctl.run({"schema", "remove"}), "memoir.schema.removed").size() == 1);
-    CHECK(ctl.answer({"schema", "check"})["advice"].size() == 8);
+    CHECK(ctl.answer({"schema", "check"})["advice"].size() == 11);
     CHECK(ctl.run({"schema", "apply", "--no-notify"}).code == 0);
     CHECK(ctl.answer({"schema", "check"})["advice"].size() == 1);
     CHECK(has(ctl.run({"schema", "grants", "daemon"}).output, " to \"daemon\";\n"));

@@ -78,8 +78,8 @@ void create_library_schema(TestSchema& schema) {
 }
 
 bool complete(const schema::Additions& a) {
-    return a.pending_index && a.source_index && a.failed_index && a.vectors && a.replies && a.pauses &&
-           a.hosts && a.notify;
+    return a.pending_index && a.source_index && a.failed_index && a.parked_index && a.vectors && a.replies &&
+           a.pauses && a.hosts && a.duties && a.settings && a.draining_since && a.notify && !a.notify_serial;
 }
 
 schema::Additions check(TestSchema& schema) {
@@ -258,7 +258,7 @@ TEST_CASE("a dry run prints the SQL that would run, and runs none of it") {
     const auto statements = apply(schema, dry());
     CHECK(schema.number("select count(*) from pg_namespace where nspname = $1",
                         pg::Params().add(schema.name())) == (exists ? 1 : 0));
-    if (exists) CHECK(schema::advice(check(schema)).size() == 8);
+    if (exists) CHECK(schema::advice(check(schema)).size() == 11);
     for (const auto& statement : statements) {
         REQUIRE(statement.ends_with(';'));
         schema.sql(statement.substr(0, statement.size() - 1));
@@ -276,6 +276,68 @@ TEST_CASE("leaves the trigger away without notify, and says what it would gain")
     CHECK_FALSE(additions.notify);
     REQUIRE(schema::advice(additions).size() == 1);
     CHECK(schema::advice(additions)[0].find("memoird_notify") != std::string::npos);
+}
+
+TEST_CASE("brings what 0.1.0 created up to this release, and leaves a disabled trigger disabled") {
+    TestSchema schema;
+    schema.sql("drop table $schema.memoird_duties, $schema.memoird_settings");
+    schema.sql("alter table $schema.memoird_hosts drop column draining_since");
+    schema.sql("drop index $schema.memoird_jobs_parked_idx");
+    schema.sql(
+        "create or replace function $schema.memoird_notify() returns trigger language plpgsql as $body$ "
+        "begin "
+        "perform pg_notify('memoird_$schema', k.kind) from (select distinct kind from added) k; return null; "
+        "end $body$");
+    schema.sql("alter table $schema.memory_jobs disable trigger memoird_notify");
+    const auto before = check(schema);
+    CHECK(before.notify_serial);
+    CHECK_FALSE(before.notify);
+    CHECK(before.hosts);
+    CHECK_FALSE(before.draining_since);
+    CHECK(schema::advice(before).size() == 6);
+    apply(schema);
+    CHECK_FALSE(check(schema).notify);
+    CHECK_FALSE(check(schema).notify_serial);
+    schema.sql("alter table $schema.memory_jobs enable trigger memoird_notify");
+    CHECK(complete(check(schema)));
+    CHECK(apply(schema, dry()).empty());
+}
+
+TEST_CASE("a release that the others cannot work beside is refused") {
+    TestSchema schema;
+    CHECK(check(schema).lowest_protocol == 1);
+    schema::require_protocol(check(schema));
+    schema.sql("update $schema.memoird_settings set value = $1", pg::Params().add(schema::protocol + 1));
+    CHECK_THROWS_AS(schema::require_protocol(check(schema)), StartError);
+    schema.sql("update $schema.memoird_settings set value = 'nonsense'");
+    schema::require_protocol(check(schema));
+}
+
+TEST_CASE("of those that insert at the same time one notifies, and none waits for another") {
+    TestSchema schema;
+    const auto pid = schema.memory("hello");
+    const auto listener = schema.connect(), first = schema.connect(), second = schema.connect();
+    listener->exec("listen " + schema::channel(schema.name()));
+    const auto insert = [&](pg::Connection& writer, const std::string& kind) {
+        writer.exec("insert into " + schema.name() + ".memory_jobs (source_pid, kind) values ($1, $2)",
+                    pg::Params().add(pid).add(kind));
+    };
+    first->exec("begin");
+    second->exec("begin");
+    insert(*first, "embed");
+    insert(*second, "embed");
+    insert(*second, "extract");
+    second->exec("commit");
+    first->exec("commit");
+    insert(*second, "categorize");
+    std::vector<std::string> heard;
+    while (heard.empty() || heard.back() != "categorize") {
+        REQUIRE(listener->wait_readable(Steady::now() + std::chrono::seconds(10), {}) ==
+                pg::Waiter::Woken::ready);
+        for (const auto& notification : listener->notifications()) heard.push_back(notification.payload);
+    }
+    // The second left the wake for `embed` to the first.
+    CHECK(heard == std::vector<std::string>{"extract", "embed", "categorize"});
 }
 
 TEST_CASE("notifies once a statement and kind") {
@@ -344,7 +406,7 @@ TEST_CASE("remove takes away what is ours, and nothing else") {
     std::vector<std::string> steps;
     const auto say = [&](const std::string& step) { steps.push_back(step); };
     schema::remove(*schema.connect(), schema.name(), {}, say);
-    CHECK(steps.size() == 9);
+    CHECK(steps.size() == 12);
     CHECK(listing(schema, true) == before);
     CHECK(schema.number("select count(*) from $schema.memory_jobs") == 1);
     steps.clear();
