@@ -11,10 +11,10 @@ Target label(Config& config, std::string_view name) {
     return &config.classifier->labels[std::string(name)];
 }
 
-// [extraction] and [relational] have the same keys.
+// [extraction] and [relational] have the same keys: those of the server, and those of a call.
 template <auto Part>
-void add_chat_keys(std::vector<Key>& keys, std::string_view section) {
-    const std::vector<Key> chat{
+std::vector<Key> chat_server_keys() {
+    return {
         {.name = "provider",
          .type = Type::choice,
          .target = at<Part, &Chat::provider>,
@@ -44,6 +44,12 @@ void add_chat_keys(std::vector<Key>& keys, std::string_view section) {
          .help = "The server's API key, from a file that only memoird can read or from a systemd credential. "
                  "It is never sent over http:// beyond loopback.",
          .sample = "/etc/memoird/llm-api-key"},
+    };
+}
+
+template <auto Part>
+std::vector<Key> chat_call_keys() {
+    return {
         {.name = "timeout",
          .type = Type::duration,
          .target = at<Part, &Chat::timeout>,
@@ -94,10 +100,15 @@ void add_chat_keys(std::vector<Key>& keys, std::string_view section) {
          .help = "Certificates (PEM) to trust for https:// in place of the system's. Empty: the system's.",
          .sample = "/etc/memoird/ca.pem"},
     };
-    for (Key key : chat) {
-        key.section = section;
-        keys.push_back(std::move(key));
-    }
+}
+
+template <auto Part>
+void add_chat_keys(std::vector<Key>& keys, std::string_view section) {
+    for (auto& rows : {chat_server_keys<Part>(), chat_call_keys<Part>()})
+        for (Key key : rows) {
+            key.section = section;
+            keys.push_back(std::move(key));
+        }
 }
 
 void add_embedding_keys(std::vector<Key>& keys) {
@@ -157,6 +168,13 @@ void add_embedding_keys(std::vector<Key>& keys) {
              .live = true,
              .help = "For onnx: how many single-threaded runs there are at a time, for all loops together. "
                      "0: as many as the CPU affinity and the control group's quota allow."},
+        });
+}
+
+void add_embedding_server_keys(std::vector<Key>& keys) {
+    keys.insert(
+        keys.end(),
+        {
             {.section = "embedding",
              .name = "url",
              .type = Type::url,
@@ -334,6 +352,7 @@ void add_graph_keys(std::vector<Key>& keys) {
 
 void add_backend_keys(std::vector<Key>& keys) {
     add_embedding_keys(keys);
+    add_embedding_server_keys(keys);
     add_vector_keys(keys);
     add_chat_keys<&C::extraction>(keys, "extraction");
     add_chat_keys<&C::relational>(keys, "relational");

@@ -80,7 +80,7 @@ void add_database_keys(std::vector<Key>& keys) {
                 });
 }
 
-void add_worker_keys(std::vector<Key>& keys) {
+void add_claim_keys(std::vector<Key>& keys) {
     using W = work::Options;
     keys.insert(
         keys.end(),
@@ -118,6 +118,14 @@ void add_worker_keys(std::vector<Key>& keys) {
              .live = true,
              .help = "The same for claims of workers that are no memoird. They never renew theirs, so this "
                      "has to be longer than their longest job."},
+        });
+}
+
+void add_retry_keys(std::vector<Key>& keys) {
+    using W = work::Options;
+    keys.insert(
+        keys.end(),
+        {
             {.section = "worker",
              .name = "max_attempts",
              .type = Type::integer,
@@ -163,6 +171,14 @@ void add_worker_keys(std::vector<Key>& keys) {
              .live = true,
              .help = "How long running jobs may go on after SIGTERM; then they are cancelled and handed back "
                      "without an attempt."},
+        });
+}
+
+void add_worker_keys(std::vector<Key>& keys) {
+    using W = work::Options;
+    keys.insert(
+        keys.end(),
+        {
             {.section = "worker",
              .name = "listen",
              .type = Type::boolean,
@@ -309,6 +325,8 @@ const std::vector<Key>& keys() {
     static const std::vector<Key> table = [] {
         std::vector<Key> all;
         add_database_keys(all);
+        add_claim_keys(all);
+        add_retry_keys(all);
         add_worker_keys(all);
         add_lane_keys(all);
         add_backend_keys(all);

@@ -1,4 +1,6 @@
 #pragma once
+// The keys of [graph]: where the knowledge graph is. A value; config fills it, and a client copies it.
+
 #include <chrono>
 #include <string>
 

@@ -1,4 +1,6 @@
 #pragma once
+// The keys of [database]. A value; config fills it, and pools and listeners copy what they need.
+
 #include <chrono>
 #include <string>
 

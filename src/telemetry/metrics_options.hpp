@@ -1,4 +1,6 @@
 #pragma once
+// The keys of [metrics]: where the HTTP server of metrics, health and page listens. A value; config fills it.
+
 #include <string>
 #include <vector>
 

@@ -1,4 +1,6 @@
 #pragma once
+// The keys of [log]. A value; config fills it. The level alone changes while memoird runs.
+
 #include <string>
 
 #include "telemetry/log.hpp"

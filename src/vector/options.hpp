@@ -1,4 +1,6 @@
 #pragma once
+// The keys of [vector]: where the index is. A value; config fills it, and an index copies it.
+
 #include <chrono>
 #include <string>
 
