@@ -37,7 +37,7 @@ struct DaemonOptions {
     bool until_idle = false;
     // Reads the configuration again (SIGHUP).
     std::function<config::Loaded()> reload;
-    // until_idle gives up when nothing could be done for so long (interface.md).
+    // until_idle gives up when nothing could be done for so long (docs/interface.md, "memoird").
     Milliseconds patience{60'000};
     // Where to say, besides in the log, why a start failed; null: nowhere. journald cannot name the unit of
     // an entry when it comes to it after the process has ended; of a line on standard error it can.

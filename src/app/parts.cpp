@@ -12,7 +12,7 @@ namespace memoir::app {
 
 namespace {
 
-// How long the start waits for backends that do not answer (interface.md).
+// How long the start waits for backends that do not answer (docs/interface.md, "memoird").
 constexpr Milliseconds try_limit{10'000};
 
 void is_away(endpoint::Endpoint& endpoint) {

@@ -5,7 +5,7 @@
 
 namespace memoir {
 
-// A memory's public id: 21 characters drawn uniformly from A-Za-z0-9_- (contract: memories.pid).
+// A memory's public id: 21 characters drawn uniformly from A-Za-z0-9_- (docs/contract.md, "Table memories").
 std::string random_pid();
 
 // A process's nonce in claimed_by: 12 characters of a-z0-9, drawn at start; 62 bits.

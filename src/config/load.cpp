@@ -77,7 +77,7 @@ void assign_all(const Settings& settings, Draft& draft, Findings& findings) {
     }
 }
 
-// The contract, section 4.
+// The docs/contract.md, "Extraction".
 void fill_in_provider(std::optional<model::ChatOptions>& options) {
     if (!options) return;
     struct Defaults {

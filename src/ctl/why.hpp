@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "queue/inspect.hpp"
 #include "queue/hosts.hpp"
+#include "queue/inspect.hpp"
 #include "queue/pauses.hpp"
 
 namespace memoir::ctl {

@@ -37,8 +37,8 @@ struct Code {
     Hint hint;
 };
 
-// Codes that say more than their status does (providers.md, sections 2, 3 and 5). Those whose status says it
-// already are here too, so that the reason names them.
+// Codes that say more than their status does (docs/providers.md, "Failure table"). Those whose status says
+// it already are here too, so that the reason names them.
 constexpr std::array codes{
     // money: waiting does not help, a human does
     Code{"insufficient_quota", FailureType::blocked, Hint::billing},

@@ -14,7 +14,8 @@ namespace memoir::extraction {
 
 namespace {
 
-constexpr std::size_t max_content_scalars = 8'000;  // the library's limit, counted in characters (contract)
+// The library's limit, counted in characters (docs/contract.md, "Extraction").
+constexpr std::size_t max_content_scalars = 8'000;
 
 // × 100 in 32 bits and half away from zero, so that 0.285 is 29 as it is for the library.
 int percent(float confidence) {

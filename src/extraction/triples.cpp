@@ -29,7 +29,7 @@ std::optional<Triple> read_triple(const JsonScanner& scanner, const JsonValue& e
                   static_cast<double>(*number)};
 }
 
-// Whole numbers without a point: 1.0 is kept as 1 (contract).
+// Whole numbers without a point: 1.0 is kept as 1 (docs/contract.md, "Graph").
 nlohmann::json number_json(double value) {
     if (std::abs(value) < 1e15 && value == std::trunc(value)) return static_cast<std::int64_t>(value);
     return value;

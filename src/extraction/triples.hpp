@@ -1,6 +1,6 @@
 #pragma once
-// A model's reply to the relational prompt: the triples that are staged for the graph (contract, section 7).
-// Thread safety and errors: as in reply.hpp.
+// A model's reply to the relational prompt: the triples that are staged for the graph (docs/contract.md,
+// "Graph"). Thread safety and errors: as in reply.hpp.
 
 #include <cstddef>
 #include <string>
@@ -21,7 +21,8 @@ struct Triples {
     friend bool operator==(const Triples&, const Triples&) = default;
 };
 
-constexpr std::size_t max_triples_bytes = 100'000;  // the library's limit, ours too (contract)
+// The library's limit, ours too (docs/contract.md, "Graph").
+constexpr std::size_t max_triples_bytes = 100'000;
 
 Triples parse_triples(std::string_view reply);
 

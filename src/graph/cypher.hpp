@@ -54,7 +54,7 @@ class Query {
     std::string header_ = "CYPHER";
 };
 
-// The type of an edge (contract, section 7): upper case, each run of anything but A–Z, a–z, 0–9 one
+// The type of an edge (docs/contract.md, "Graph"): upper case, each run of anything but A–Z, a–z, 0–9 one
 // underscore, none at the ends, RELATED_TO where nothing is left.
 std::string relation_type(std::string_view relation);
 // In backticks, as a query has it: a type may begin with a digit.

@@ -1,7 +1,7 @@
 #pragma once
-// The knowledge graph of a scope: what synthesize reads and writes, and what people are shown (contract,
-// section 7). Every write can be run twice, and be cut off between any two queries: nodes come before edges,
-// new edges before the end of old ones. Thread safety: all of it. Errors: Failure.
+// The knowledge graph of a scope: what synthesize reads and writes, and what people are shown
+// (docs/contract.md, "Graph"). Every write can be run twice, and be cut off between any two queries: nodes
+// come before edges, new edges before the end of old ones. Thread safety: all of it. Errors: Failure.
 
 #include <optional>
 #include <stop_token>

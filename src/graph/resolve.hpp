@@ -1,6 +1,7 @@
 #pragma once
 // Which entity of a scope a name means: the node whose embedding is nearest, at 0.75 or above, else a new
-// node of that name (contract, section 7). Pure but for the nodes that it adds. Thread safety: one thread.
+// node of that name (docs/contract.md, "Graph"). Pure but for the nodes that it adds. Thread safety: one
+// thread.
 
 #include <span>
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace memoir::graph {
 
-constexpr float same_entity = 0.75F;  // cosine, in 32 bits (contract)
+constexpr float same_entity = 0.75F;  // cosine, in 32 bits (docs/contract.md, "Graph")
 
 class Entities {
   public:

@@ -19,7 +19,7 @@ struct NewMemory {
         {};  // anything PostgreSQL reads as a timestamptz; UTC unless it says
 };
 
-// What is enqueued beside `embed`: the writer's configuration decides (contract, "What jobs carry").
+// What is enqueued beside `embed`: the writer's configuration decides (docs/contract.md, "Job payloads").
 struct Enqueue {
     bool extract = false;             // an extraction LLM is configured
     bool relational_extract = false;  // a graph is configured

@@ -1,5 +1,5 @@
-// Anthropic's POST /v1/messages (providers.md, section 3). No sampling parameter is ever sent: newer models
-// and the newer API version refuse them all.
+// Anthropic's POST /v1/messages (docs/providers.md, "Anthropic"). No sampling parameter is ever sent:
+// newer models and the newer API version refuse them all.
 #include <nlohmann/json.hpp>
 
 #include "http/url.hpp"

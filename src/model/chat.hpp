@@ -58,7 +58,7 @@ class Chat {
     virtual std::string identity(const ChatRequest& request) const = 0;
 };
 
-// The provider's own where the option is empty (contract, section 4).
+// The provider's own where the option is empty (docs/contract.md, "Extraction").
 std::string chat_url(const ChatOptions& options);
 std::string chat_model(const ChatOptions& options);
 

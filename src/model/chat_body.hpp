@@ -36,7 +36,8 @@ struct ErrorBody {
     // `parameter` is `param`, or its beginning, or stands in quotes in the message.
     bool refuses(std::string_view parameter) const;
 };
-// All the shapes of providers.md, section 2: {"error":{…}}, {"error":"…"}, {"detail":…},
+// All the shapes of docs/providers.md, "OpenAI and compatible servers": {"error":{…}}, {"error":"…"},
+// {"detail":…},
 // {"object":"error",…}.
 ErrorBody read_error(const http::Response& response);
 

@@ -1,7 +1,7 @@
 #pragma once
-// What a memory is about: one of five labels. Two providers: onnx (zero-shot NLI, contract section 5) and
-// embedding (nearest of five label sentences, no second model). Thread safety: classify() from several
-// threads. Errors: Failure; StartError from the factory for what can never work.
+// What a memory is about: one of five labels. Two providers: onnx (zero-shot NLI, docs/contract.md,
+// "Categorization") and embedding (nearest of five label sentences, no second model). Thread safety:
+// classify() from several threads. Errors: Failure; StartError from the factory for what can never work.
 
 #include <array>
 #include <memory>

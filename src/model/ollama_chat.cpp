@@ -1,5 +1,5 @@
-// Ollama's POST /api/chat (providers.md, section 1). What is said here although it looks like a default
-// (stream, think, truncate, shift, num_ctx) keeps Ollama from cutting a memory or a reply silently.
+// Ollama's POST /api/chat (docs/providers.md, "Ollama"). What is said here although it looks like a
+// default (stream, think, truncate, shift, num_ctx) keeps Ollama from cutting a memory or a reply silently.
 #include <nlohmann/json.hpp>
 
 #include "http/url.hpp"

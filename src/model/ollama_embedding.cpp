@@ -1,4 +1,4 @@
-// Ollama's POST /api/embed (providers.md, section 1).
+// Ollama's POST /api/embed (docs/providers.md, "Ollama").
 #include <nlohmann/json.hpp>
 
 #include "model/embedding_provider.hpp"

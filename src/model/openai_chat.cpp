@@ -1,4 +1,5 @@
-// OpenAI's POST /v1/chat/completions and everything compatible with it (providers.md, section 2).
+// OpenAI's POST /v1/chat/completions and everything compatible with it (docs/providers.md, "OpenAI and
+// compatible servers").
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
-// OpenAI's POST /v1/embeddings and everything compatible with it (providers.md, section 2).
+// OpenAI's POST /v1/embeddings and everything compatible with it (docs/providers.md, "OpenAI and compatible
+// servers").
 #include <array>
 #include <bit>
 #include <cstdint>

@@ -34,7 +34,7 @@ struct OnnxOptions {
 struct ChatOptions {
     std::string provider = "ollama";  // ollama, openai, anthropic
     std::string url;                  // empty: the provider's own
-    std::string model;                // empty: the provider's default of the contract, section 4
+    std::string model;                // empty: the provider's default of docs/contract.md, "Extraction"
     Secret api_key;
     std::chrono::milliseconds timeout{120'000};
     std::chrono::milliseconds silence_timeout{30'000};  // no byte once the headers have come

@@ -1,4 +1,4 @@
-// text-embeddings-inference's POST /embed (providers.md, section 4).
+// text-embeddings-inference's POST /embed (docs/providers.md, "Text Embeddings Inference").
 #include <nlohmann/json.hpp>
 
 #include "model/embedding_provider.hpp"

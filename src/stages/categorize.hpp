@@ -1,8 +1,8 @@
 #pragma once
-// categorize: what a fact is about (contract, section 5). The label goes to the row and to the point: the
-// point's before the commit, and again when the row turns out under the lock to be another version, so that
-// embed and categorize each see the other's result, whatever their order. Thread safety: run() from several
-// loops.
+// categorize: what a fact is about (docs/contract.md, "Categorization"). The label goes to the row and to
+// the point: the point's before the commit, and again when the row turns out under the lock to be another
+// version, so that embed and categorize each see the other's result, whatever their order. Thread safety:
+// run() from several loops.
 
 #include <string>
 

@@ -1,6 +1,7 @@
 #pragma once
-// What a reprocess job says and how far it has come: its payload (contract, section 6). Progress stands under
-// one key of ours, so that what the writer wrote stays as it is. Thread safety: values, pure functions.
+// What a reprocess job says and how far it has come: its payload (docs/contract.md, "Reprocess").
+// Progress stands under one key of ours, so that what the writer wrote stays as it is. Thread safety: values,
+// pure functions.
 
 #include <optional>
 #include <string>

@@ -11,8 +11,8 @@ namespace memoir::stages {
 
 namespace {
 
-// Of each content no more than any model can see: 512 tokens of at most some hundred characters (design,
-// "Embedding").
+// Of each content no more than any model can see: 512 tokens of at most some hundred characters
+// (docs/architecture.md, "Embedding").
 constexpr int content_limit = 65'536;
 
 vector::Point point(const memory::Memory& memory, model::Embedding embedding) {

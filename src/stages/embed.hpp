@@ -1,8 +1,8 @@
 #pragma once
-// embed: a memory's content becomes a vector in the index (contract, sections 2 and 3). Of a batch the
-// memories are loaded in one query, embedded together, written to the index in one request, and settled in
-// one transaction, which says `indexed` for each. A text that cannot be embedded is found by halving; the
-// others are indexed. Thread safety: run() from several loops.
+// embed: a memory's content becomes a vector in the index (docs/contract.md, "Vector index" and "3.
+// Embedding"). Of a batch the memories are loaded in one query, embedded together, written to the index in
+// one request, and settled in one transaction, which says `indexed` for each. A text that cannot be embedded
+// is found by halving; the others are indexed. Thread safety: run() from several loops.
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #pragma once
-// extract: what was said becomes facts (contract, section 4). The model is called before the transaction;
-// facts, their jobs, the end of this job and the fan-in are one transaction, in which what was read is
-// compared with what stands there. Thread safety: run() from several loops.
+// extract: what was said becomes facts (docs/contract.md, "Extraction"). The model is called before the
+// transaction; facts, their jobs, the end of this job and the fan-in are one transaction, in which what was
+// read is compared with what stands there. Thread safety: run() from several loops.
 
 #include "stages/extractor.hpp"
 #include "work/stage.hpp"

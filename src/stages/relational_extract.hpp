@@ -1,7 +1,8 @@
 #pragma once
-// relational_extract: what was said becomes triples, staged for the graph (contract, section 7). The model is
-// called before the transaction; the staged row, the end of this job and the fan-in are one transaction, in
-// which what was read is compared with what stands there. Thread safety: run() from several loops.
+// relational_extract: what was said becomes triples, staged for the graph (docs/contract.md, "Graph"). The
+// model is called before the transaction; the staged row, the end of this job and the fan-in are one
+// transaction, in which what was read is compared with what stands there. Thread safety: run() from several
+// loops.
 
 #include "stages/extractor.hpp"
 #include "work/stage.hpp"

@@ -1,9 +1,9 @@
 #pragma once
-// reprocess: after a correction the source and what is near it are extracted again (contract, section 6).
-// The feedback becomes a memory; the neighbourhood is frozen; then, member by member, the old facts are
-// retired and the new ones written in one transaction, and the points of the retired removed. Each of these
-// is a checkpoint in the job's payload: a retry repeats none that stands, and first removes points that are
-// still listed. Thread safety: run() from several loops.
+// reprocess: after a correction the source and what is near it are extracted again (docs/contract.md,
+// "Reprocess"). The feedback becomes a memory; the neighbourhood is frozen; then, member by member, the old
+// facts are retired and the new ones written in one transaction, and the points of the retired removed. Each
+// of these is a checkpoint in the job's payload: a retry repeats none that stands, and first removes points
+// that are still listed. Thread safety: run() from several loops.
 
 #include "model/embedder.hpp"
 #include "stages/correction.hpp"

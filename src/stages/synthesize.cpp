@@ -13,10 +13,11 @@
 namespace memoir::stages {
 
 namespace {
-constexpr float borne_out_at = 0.6F;  // contract, section 7
+constexpr float borne_out_at = 0.6F;  // docs/contract.md, "Graph"
 // As for embed: more than any model sees.
 constexpr int content_limit = 65'536;
-// How long a job waits for its scope (design, "Graph"), and between two tries for the database's lock.
+// How long a job waits for its scope (docs/architecture.md, "Graph"), and between two tries for the
+// database's lock.
 constexpr Milliseconds scope_wait{10'000}, between_tries{50};
 
 Failure scope_is_busy() {

@@ -1,7 +1,8 @@
 #pragma once
-// synthesize: staged triples become part of the knowledge graph (contract, section 7). Those that the
-// source's facts bear out are kept; names are resolved to entities of the scope; nodes and edges are written;
-// the settle clears the staging row that was read, or runs the fan-in where another one stands there by then.
+// synthesize: staged triples become part of the knowledge graph (docs/contract.md, "Graph"). Those that
+// the source's facts bear out are kept; names are resolved to entities of the scope; nodes and edges are
+// written; the settle clears the staging row that was read, or runs the fan-in where another one stands there
+// by then.
 //
 // All vectors of a job are one batch, before any lock. Then one job at a time has the scope, over all hosts:
 // a place in this process, and an advisory lock in a transaction that stays open during the graph's few round

@@ -20,7 +20,7 @@ class Endpoint;
 
 namespace memoir::vector {
 
-// What stands in a point's payload (contract, section 2). Content never does.
+// What stands in a point's payload (docs/contract.md, "Vector index"). Content never does.
 struct Point {
     std::string pid, agent_id, org_id, user_id, kind;
     std::int64_t created_at_ms = 0;  // since the epoch, rounded down

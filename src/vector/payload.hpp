@@ -1,6 +1,6 @@
 #pragma once
-// A point's payload as readers expect it (contract, section 2): our keys, then every top-level key of the
-// metadata that does not collide with one. Pure functions. Thread safety: all.
+// A point's payload as readers expect it (docs/contract.md, "Vector index"): our keys, then every
+// top-level key of the metadata that does not collide with one. Pure functions. Thread safety: all.
 
 #include <string>
 #include <string_view>

@@ -9,8 +9,8 @@
 namespace memoir::work {
 
 namespace {
-// How often a job starts over because its memory changed under it before that counts as an attempt (design,
-// "Two stores").
+// How often a job starts over because its memory changed under it before that counts as an attempt
+// (docs/architecture.md, "Two stores").
 constexpr int most_rounds = 5;
 // Thrown out of a batch that met an unexpected error: each of its jobs is tried by itself.
 struct TryAlone {};

@@ -7,7 +7,8 @@
 namespace memoir::work {
 
 namespace {
-// Past its deadline for so long, a loop does not answer to cancelling any more (design, "Telemetry").
+// Past its deadline for so long, a loop does not answer to cancelling any more (docs/architecture.md,
+// "Telemetry").
 constexpr Milliseconds stuck_after{30'000};
 }  // namespace
 

@@ -1,6 +1,6 @@
 #pragma once
-// Catch2 3 under the header's name and the few other names of version 2, which the tests are written for: this
-// folder is in the include path where the system has version 3 (tests/CMakeLists.txt).
+// Catch2 3 under the header's name and the few other names of version 2, which the tests are written for:
+// this folder is in the include path where the system has version 3 (tests/CMakeLists.txt).
 #include <catch2/catch_approx.hpp>
 #include <catch2/catch_session.hpp>
 #include <catch2/catch_template_test_macros.hpp>
