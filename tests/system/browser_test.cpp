@@ -59,10 +59,10 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-// Where a human can look at what a browser made of it; empty: nobody will.
-std::string screenshots() {
-    const char* directory = std::getenv("PAGE_SCREENSHOTS");
-    return directory ? directory : "";
+// The value of a variable that asks for pictures; empty: it is not set.
+std::string asked(const char* variable) {
+    const char* value = std::getenv(variable);
+    return value ? value : "";
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ TEST_CASE("a browser shows the status page, and refreshes it by itself") {
     CHECK(contains(dom, "&lt;script&gt;document.title"));
     CHECK_FALSE(contains(dom, PageScene::content));
 
-    if (const auto to = screenshots(); !to.empty()) {
+    if (const auto to = asked("PAGE_SCREENSHOTS"); !to.empty()) {
         browser.screenshot(scene.url() + "/", to + "/desktop.png", "1280,900");
         browser.screenshot(scene.url() + "/", to + "/desktop-dark.png", "1280,900", true);
         browser.screenshot(scene.url() + "/", to + "/phone.png", "390,844");
@@ -105,4 +105,18 @@ TEST_CASE("a browser shows the status page, and refreshes it by itself") {
         browser.screenshot(scene.url() + "/", to + "/phone-whole.png", "390,3200");
     }
     CHECK(browser.dom(scene.url() + "/", 16'500).find("data-refreshed=\"3\"") != std::string::npos);
+}
+
+// docs/status-page.png: MEMOIRD_PAGE_PICTURE=docs/status-page.png test_system "the picture in README*"
+TEST_CASE("the picture in README is drawn where one is asked for") {
+    const auto file = asked("MEMOIRD_PAGE_PICTURE");
+    if (file.empty()) return;
+    REQUIRE(Browser::installed());
+    PageScene scene({{"extraction.model", "\"gpt-4o-mini\""}, {"worker.host", "\"worker-1\""}});
+    REQUIRE(scene.set());
+    Browser browser;
+    REQUIRE(eventually([&] { return contains(browser.dom(scene.url() + "/", 6'500), "3 h"); },
+                       std::chrono::minutes(3)));
+    browser.screenshot(scene.url() + "/", file, "1200,1000");
+    CHECK(std::filesystem::file_size(file) > 0);
 }
