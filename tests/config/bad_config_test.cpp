@@ -184,6 +184,8 @@ const Case toml[]{
      "both name the same secret", "keep one"},
 };
 
+const std::string deep(40, '[');
+
 const Case json[]{
     {"an empty file", "", "1:1", "empty", "{}"},
     {"a list for the file", "[]", "1:1", "a list, not an object", "{}"},
@@ -204,6 +206,22 @@ const Case json[]{
     {"a duration without quotes", "{\"worker\": {\"lease\": 60s}}", "1:22", "number does not parse",
      "double quotes"},
     {"a leading zero", "{\"database\": {\"pool\": 08}}", "1:23", "number does not parse", ""},
+    {"a number that ends early", "{\"database\": {\"pool\": 1.}}", "1:23", "number does not parse",
+     "double quotes"},
+    {"a number in hexadecimal", "{\"database\": {\"pool\": 0x10}}", "1:23", "number does not parse", ""},
+    {"a number beyond all", "{\"database\": {\"pool\": 1e999}}", "1:23", "too large", ""},
+    {"two commas", "{\"lanes\": {\"a\": {\"kinds\": [\"embed\",, \"extract\"]}}}", "1:36", "no JSON value",
+     ""},
+    {"two colons", "{\"log\":: {}}", "1:8", "no JSON value", ""},
+    {"a comma for a colon", "{\"log\", {}}", "1:7", "colon", "\"name\": value"},
+    {"no comma in a list", "{\"lanes\": {\"a\": {\"kinds\": [\"embed\" \"extract\"]}}}", "1:36", "comma or ]",
+     ""},
+    {"half a word", "{\"metrics\": {\"listen\": tru}}", "1:24", "no JSON value", ""},
+    {"half an escape", "{\"log\": {\"level\": \"\\u12\"}}", "1:20", "hexadecimal", ""},
+    {"a file that ends in a value", "{\"log\": {\"level\":", "1:18", "ends where a value", ""},
+    {"a file that ends in an object", "{\"log\": {", "1:10", "ends inside an object", ""},
+    {"a comment at the end", "{}\n# done", "2:1", "no comments", "TOML"},
+    {"nested too deeply", deep.c_str(), "1:34", "nested too deeply", ""},
     {"something after the end", "{}\n{}", "2:1", "follows the end", "one JSON object"},
     {"a key twice", "{\"log\": {\"level\": \"info\",\n \"level\": \"debug\"}}", "2:2", "twice", "keep one"},
     {"a file cut short", "{\"log\": {\"level\"", "1:17", "colon", ""},
@@ -250,6 +268,15 @@ TEST_CASE("every mistake in a TOML file is shown with its place and a hint") {
 
 TEST_CASE("every mistake in a JSON file is shown with its place and a hint") {
     for (const Case& one : json) check(one, "memoird.json");
+}
+
+TEST_CASE("a NUL does not end a JSON file") {
+    const ConfigFolder folder;
+    const auto file = folder.write("memoird.json", std::string("{}\0{}", 5));
+    const auto loaded = folder.load_file(file);
+    REQUIRE(loaded.problems.size() == 1);
+    CHECK(folder.relative(loaded.problems.front().where) == "memoird.json:1:3");
+    CHECK_THAT(loaded.problems.front().text, Catch::Contains("follows the end"));
 }
 
 TEST_CASE("one mistake makes one problem") {
