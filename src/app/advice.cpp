@@ -4,6 +4,10 @@
 
 namespace memoir::app {
 
+void advise(telemetry::Log& log, const std::string& problem, const std::string& hint) {
+    log.warning("memoir.worker.advice", problem, {{"hint", hint}});
+}
+
 void tell_unserved(const Backends::Unserved& kind, telemetry::Log& log) {
     log.warning("memoir.worker.kind_unserved", "jobs of a kind are left alone here",
                 {{"kind", kind.kind}, {"reason", kind.reason}});
@@ -13,13 +17,11 @@ void warn_of_staged_in_vain(pg::Connection& connection, const config::Config& co
     if (config.graph || config.worker.leave_graph_absent ||
         !memory::any_staged(connection, config.database.schema))
         return;
-    log.warning(
-        "memoir.worker.advice",
+    advise(
+        log,
         "staged triples wait for a graph, and no [graph] is configured: synthesize jobs will be completed as "
         "no-ops",
-        {{"hint",
-          std::string(
-              "configure [graph], or set worker.graph_absent = \"leave\" where another host has one")}});
+        "configure [graph], or set worker.graph_absent = \"leave\" where another host has one");
 }
 
 }  // namespace memoir::app
