@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "config/loading.hpp"
+#include "support/scale.hpp"
 
 using memoir::config::Config;
 using memoir::config::Format;
@@ -92,7 +93,7 @@ TEST_CASE("a mutated file never crashes, and gives problems or a configuration")
     };
     const std::string bytes = "\"'[]{}=.,#\\\n \t0-9aeEx_:/@%\xFF\xC3" + std::string(1, '\0');
     int clean = 0, broken = 0;
-    for (int round = 0; round < 1500; ++round) {
+    for (int round = 0; round < memoir::test::scaled(1'500, 500); ++round) {
         const bool is_json = round % 3 == 0;
         std::string text = is_json ? json : toml;
         for (std::size_t i = pick(4) + 1; i > 0; --i) {

@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "support/scale.hpp"
+
 using namespace memoir::graph;
 
 namespace {
@@ -67,7 +69,7 @@ TEST_CASE("processing a source twice changes nothing") {
 
 TEST_CASE("the edges do not depend on the order, nor on replays") {
     std::minstd_rand random(11);
-    for (int round = 0; round < 2'000; ++round) {
+    for (int round = 0; round < memoir::test::scaled(2'000); ++round) {
         std::vector<Statement> all;
         for (auto count = 1 + random() % 8; count > 0; --count) {
             auto one =

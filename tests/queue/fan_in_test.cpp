@@ -5,6 +5,7 @@
 
 #include "memory/memory.hpp"
 #include "support/postgres.hpp"
+#include "support/scale.hpp"
 
 using namespace memoir;
 using test::TestSchema;
@@ -57,7 +58,7 @@ TEST_CASE("a sibling in any state blocks, and so does a synthesize that is there
 
 TEST_CASE("two siblings that finish at the same instant enqueue exactly one") {
     TestSchema schema;
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < test::scaled(200, 50); ++round) {
         const auto pid = schema.memory("a");
         const std::int64_t jobs[2] = {schema.job(pid, "extract"), schema.job(pid, "relational_extract")};
         {

@@ -4,17 +4,18 @@
 #include <csignal>
 #include <thread>
 
+#include "support/scale.hpp"
 #include "support/wait.hpp"
 #include "system/queue_fixture.hpp"
 
 using namespace memoir;
 using namespace memoir::test;
 
-TEST_CASE("two processes with 8 loops each settle 20,000 rows exactly once") {
+TEST_CASE("two processes with 8 loops each settle every row exactly once") {
     TestSchema schema;
     EmbeddingDouble embedder;
     count_effects(schema);
-    fill(schema, 20'000);
+    fill(schema, scaled(20'000));
     const Memoird::Options options{.settings = quick(embed_lane(8, 32)), .arguments = {"--until-idle"}};
     Memoird one(schema, embedder, options), two(schema, embedder, options);
     CHECK(one.process().wait(std::chrono::minutes(5)) == 0);
@@ -24,7 +25,7 @@ TEST_CASE("two processes with 8 loops each settle 20,000 rows exactly once") {
 }
 
 TEST_CASE(
-    "killed in the middle of batches 50 times: nothing lost, nothing twice, attempts for dead holders' jobs "
+    "killed in the middle of batches again and again: nothing lost, nothing twice, attempts for dead holders' jobs "
     "only") {
     TestSchema schema;
     EmbeddingDouble embedder;
@@ -33,7 +34,7 @@ TEST_CASE(
     auto settings = quick(embed_lane(4, 4));
     settings["worker.max_attempts"] = "1000";
     const auto effects = [&] { return schema.number("select count(*) from $schema.effects"); };
-    for (int death = 0; death < 50; ++death) {
+    for (int death = 0; death < scaled(50, 10); ++death) {
         Memoird memoird(schema, embedder, {.settings = settings});
         const auto before = effects();
         // In the middle: some batches are settled, others are under way.
@@ -125,7 +126,8 @@ TEST_CASE(
     TestSchema schema;
     EmbeddingDouble embedder;
     count_effects(schema);
-    constexpr int rows = 10'000, agents = 4;
+    constexpr int agents = 4;
+    const int rows = scaled(10'000, 2'000);
     fill(schema, rows);
     // Two jobs a memory: cascades lock several rows of the queue.
     schema.sql(

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "support/scale.hpp"
 #include "telemetry/escape.hpp"
 
 using namespace memoir::telemetry;
@@ -83,7 +84,7 @@ TEST_CASE("a text line has time, level, message and key=value") {
 
 TEST_CASE("whatever bytes an event holds, it is one line, and as JSON it parses") {
     std::mt19937 random(7);
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < memoir::test::scaled(20'000); ++i) {
         const Event event{
             Level::info, "memoir.worker.status", random_bytes(random), {{"field", random_bytes(random)}}};
         const std::string json = json_line(event), text = text_line(event);

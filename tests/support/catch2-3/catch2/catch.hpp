@@ -9,11 +9,14 @@
 #include <catch2/generators/catch_generators_all.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <catch2/reporters/catch_reporter_event_listener.hpp>
+#include <catch2/reporters/catch_reporter_registrars.hpp>
 #include <string>
 
 using Catch::Approx;
 
 namespace Catch {
+using TestEventListenerBase = EventListenerBase;
 using Matchers::EndsWith;
 using Matchers::StartsWith;
 // A range's element is what version 3 means by Contains.
