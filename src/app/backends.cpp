@@ -79,7 +79,7 @@ void Backends::add_embed() {
 
 void Backends::add_without_graph(const std::string& kind) {
     if (config_.worker.leave_graph_absent)
-        unserved_.push_back({kind, "no [graph] section here"});
+        unserved_.push_back({kind, "no [graph] section"});
     else
         registry_[kind] = {};
 }
@@ -118,7 +118,7 @@ void Backends::add_absent(const std::string& kind, const std::string& section) {
         entry.fan_in = kind == "relational_extract" || (kind == "extract" && has_graph());
         registry_[kind] = std::move(entry);
     } else {
-        unserved_.push_back({kind, "no " + section + " section here"});
+        unserved_.push_back({kind, "no " + section + " section"});
     }
 }
 

@@ -1,6 +1,5 @@
 #include "app/daemon.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -13,6 +12,7 @@
 #include "app/start_up.hpp"
 #include "app/status_report.hpp"
 #include "app/until_idle.hpp"
+#include "base/join.hpp"
 #include "pg/error.hpp"
 #include "service/signals.hpp"
 #include "service/start_up_code.hpp"
@@ -113,7 +113,7 @@ void Daemon::cannot_start(const StartError& error) {
 }
 
 void Daemon::tell_exit() {
-    log_.info("memoir.worker.exited", "memoird ends", {{"exit_code", static_cast<std::int64_t>(code_)}});
+    log_.info("memoir.worker.exited", "memoird exits", {{"exit_code", static_cast<std::int64_t>(code_)}});
     log_.flush(flush_wait);
 }
 
@@ -121,7 +121,7 @@ void Daemon::body() {
     try {
         start();
         if (!running_) {
-            if (stopping()) notifier_.stopping("stopping during the start", drain_slack);
+            if (stopping()) notifier_.stopping("stopping during start-up", drain_slack);
             return;
         }
         work();
@@ -151,7 +151,7 @@ void Daemon::start() {
               {{"version", std::string(MEMOIRD_VERSION)},
                {"process", running_->engine->process()},
                {"schema", config_.database.schema},
-               {"kinds", fmt::format("{}", fmt::join(running_->engine->kinds(), ", "))}});
+               {"kinds", join(running_->engine->kinds())}});
     notifier_.ready(status());
     if (reloader_) reloader_->ready(running_->ground, running_->generations, *running_->engine);
     service::release_start_up_code();
@@ -170,7 +170,7 @@ void Daemon::work() {
 
 // The second signal: what still runs is not waited for.
 void Daemon::hurry() {
-    log_.warning("memoir.worker.aborted", "a second signal: what still runs is handed back at once");
+    log_.warning("memoir.worker.aborted", "second signal received: running jobs are released at once");
     stop_.request_stop();
     hurry_.request_stop();
 }
@@ -192,8 +192,8 @@ void Daemon::drain() {
     if (running_->has_hosts) remove_host_row(running_->pool, config_.database.schema, engine.nonce());
     const auto outcome = drained == work::Engine::Drained::finished ? "drained" : "timeout";
     log_.info("memoir.worker.shutdown",
-              drained == work::Engine::Drained::finished ? "drained: everything that ran was finished"
-                                                         : "what still ran was handed back",
+              drained == work::Engine::Drained::finished ? "drained: all running jobs were finished"
+                                                         : "jobs that were still running were released",
               {{"outcome", std::string(outcome)},
                {"succeeded", static_cast<std::int64_t>(engine.tally().succeeded)},
                {"released", static_cast<std::int64_t>(engine.tally().released)}});

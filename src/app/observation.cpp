@@ -147,7 +147,7 @@ http::Reply Observation::ready() const {
     std::lock_guard lock(mutex_);
     if (draining_) return {.status = 503, .body = "draining\n"};
     if (!engine_) return {.status = 503, .body = "starting\n"};
-    if (!pool_->up()) return {.status = 503, .body = "the database is away\n"};
+    if (!pool_->up()) return {.status = 503, .body = "the database is unavailable\n"};
     return {.body = "ready\n"};
 }
 

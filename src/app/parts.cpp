@@ -18,9 +18,8 @@ constexpr Milliseconds try_limit{10'000};
 void is_away(endpoint::Endpoint& endpoint) {
     try {
         endpoint.call(endpoint::Nature::read, {}, [] {
-            throw Failure(
-                FailureType::outage,
-                "no answer within " + std::to_string(try_limit.count() / 1'000) + " s of the start");
+            throw Failure(FailureType::outage,
+                          "no answer within " + std::to_string(try_limit.count() / 1'000) + " s at start-up");
         });
     } catch (const Failure&) {
         // Its breaker is open now, if it was not before.

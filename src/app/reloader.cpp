@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/advice.hpp"
+#include "base/join.hpp"
 #include "endpoint/endpoint.hpp"
 
 namespace memoir::app {
@@ -13,12 +14,6 @@ namespace {
 constexpr Milliseconds prune_interval{1'000};
 
 const char* const restart_hint = "restart memoird to apply these";
-
-std::string join(const std::vector<std::string>& list) {
-    std::string text;
-    for (const auto& item : list) text += (text.empty() ? "" : ", ") + item;
-    return text;
-}
 
 }  // namespace
 
@@ -100,12 +95,13 @@ void Reloader::reload(const std::stop_token& stop) {
     const auto running = generations_->current();
     const auto changes = config::changed_keys(running->config(), loaded.config);
     if (!changes.refused.empty())
-        return reject({{"", "a reload cannot change " + join(changes.refused),
-                        "restart memoird, with an index that fits; until then it works as before"}});
+        return reject(
+            {{"", "a reload cannot change " + join(changes.refused),
+              "restart memoird with an index that fits; until then the old values stay in effect"}});
     if (!changes.restart.empty()) {
         auto problems = config::broken_rules(changes.applied);
         for (auto& problem : problems)
-            problem = {"", problem.text, "as long as memoird is not restarted: " + problem.hint};
+            problem = {"", problem.text, "until memoird is restarted: " + problem.hint};
         if (!problems.empty()) return reject(problems);
     }
     auto next = build(changes, *running, stop);
@@ -127,7 +123,7 @@ std::shared_ptr<Backends> Reloader::build(const config::Changes& changes, const 
     } catch (const StartError& error) {
         reject({{"", error.problem(), error.hint()}});
     } catch (const pg::Error& error) {
-        reject({{"", "the database did not answer: " + std::string(error.what()), "reload once more"}});
+        reject({{"", "the database did not answer: " + std::string(error.what()), "reload again"}});
     }
     return nullptr;
 }
@@ -137,7 +133,7 @@ void Reloader::reject(const std::vector<config::Problem>& problems) {
         std::vector<telemetry::Field> fields;
         if (!problem.where.empty()) fields.push_back({"where", problem.where});
         fields.push_back({"hint", problem.hint});
-        log_.error("memoir.config.rejected", "the new configuration is not used: " + problem.text,
+        log_.error("memoir.config.rejected", "the new configuration was rejected: " + problem.text,
                    std::move(fields));
     }
 }
@@ -149,7 +145,7 @@ void Reloader::tell(const config::Changes& changes, const Backends& before, cons
         fields.push_back({"restart_needed", join(changes.restart)});
         fields.push_back({"hint", std::string(restart_hint)});
     }
-    log_.info("memoir.config.reloaded", "configuration read again", std::move(fields));
+    log_.info("memoir.config.reloaded", "configuration reloaded", std::move(fields));
     for (const auto& each : now.unserved())
         if (std::ranges::find(before.unserved(), each) == before.unserved().end()) tell_unserved(each, log_);
     if (before.config().worker.leave_graph_absent == now.config().worker.leave_graph_absent) return;

@@ -34,7 +34,7 @@ StartUp::Started StartUp::run() {
     running.has_hosts = additions.hosts;
     running.ground.replies.found(additions.replies);
     for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
-    notifier_.status("trying the backends");
+    notifier_.status("probing the backends");
     if (!with_database([&] { backends->prepare(stop_); }) || stop_.stop_requested()) return stopped();
     running.generations.replace(backends);
     running.engine = std::make_unique<work::Engine>(settings(additions), Backends::plan(backends),
@@ -52,10 +52,11 @@ std::shared_ptr<Backends> StartUp::build() {
     started_.running = std::make_unique<Running>(
         connect_options("memoird"),
         pg::Pool::Observer{[&log = log_](const pg::Error& error) {
-                               log.error("memoir.database.down", "the database is away; work waits for it",
+                               log.error("memoir.database.down",
+                                         "database unavailable; jobs wait until it is back",
                                          {{"error", std::string(error.what())}});
                            },
-                           [&log = log_] { log.info("memoir.database.up", "the database answers"); }},
+                           [&log = log_] { log.info("memoir.database.up", "database available again"); }},
         config_, log_);
     auto& ground = started_.running->ground;
     ground.calls = observation_.calls();
@@ -94,7 +95,7 @@ void StartUp::tell_away(const pg::Error& error) {
         log_.warning("memoir.database.down", "waiting for the database",
                      {{"error", what},
                       {"hint", std::string(refused ? "check the user and password in database.url"
-                                                   : "check database.url, and that PostgreSQL runs")}});
+                                                   : "check database.url, and that PostgreSQL is running")}});
     }
     notifier_.status("waiting for the database: " + what);
     notifier_.extend_timeout(start_extension);
@@ -112,7 +113,7 @@ schema::Additions StartUp::examine() {
     const auto limit = schema::ask_server(*connection).statement_timeout;
     if (limit.count() != 0 && limit < config_.database.statement_timeout)
         advise(log_,
-               "the database ends this role's statements after " + config::format_duration(limit) +
+               "the database cancels this role's statements after " + config::format_duration(limit) +
                    ", sooner than database.statement_timeout",
                "alter role ... set statement_timeout = 0, or lower database.statement_timeout");
     return additions;
@@ -150,7 +151,8 @@ void StartUp::listen() {
     callbacks.missed = [engine] { engine->wake(""); };
     callbacks.on_state = [&log = log_](pg::Listener::State state, const std::optional<pg::Error>&) {
         if (state == pg::Listener::State::not_working)
-            advise(log, "LISTEN delivers nothing here (a transaction pooler?): polling instead",
+            advise(log,
+                   "LISTEN does not deliver notifications (is there a transaction pooler?): polling instead",
                    "set database.listen_url to a direct connection");
     };
     started_.running->listener =

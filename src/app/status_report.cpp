@@ -29,7 +29,7 @@ void report_status(const Running& running, telemetry::Log& log) {
               figure("failed", tally.failed), figure("parked", tally.parked),
               figure("released", tally.released), figure("recovered", tally.recovered)});
     for (const auto& activity : running.engine->activities())
-        log.info("memoir.worker.status", "a loop at work",
+        log.info("memoir.worker.status", "loop at work",
                  {{"worker", activity.worker},
                   {"kind", activity.kind},
                   {"jobs", static_cast<std::int64_t>(activity.jobs)},

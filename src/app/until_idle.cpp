@@ -6,7 +6,7 @@
 namespace memoir::app {
 
 ExitCode give_up(telemetry::Log& log, const std::string& reason) {
-    log.error("memoir.worker.aborted", "nothing could be done for a minute; --until-idle gives up",
+    log.error("memoir.worker.aborted", "no progress for a minute; --until-idle gives up",
               {{"reason", reason}});
     return exit_unavailable;
 }
@@ -34,7 +34,8 @@ ExitCode work_until_idle(work::Engine& engine, Milliseconds patience, telemetry:
         }
         const auto now = Steady::now();
         if (now - answered > patience) return give_up(log, "the database does not answer");
-        if (now - useful > patience) return give_up(log, "every row left waits for a backend that is away");
+        if (now - useful > patience)
+            return give_up(log, "every remaining job is waiting for a backend that is unavailable");
         pause(std::min(engine.plan()->options.poll_interval, Milliseconds(250)), stop);
     }
     return exit_ok;

@@ -53,11 +53,11 @@ std::optional<Complaint> check_graph_url(const Match& match, const std::string& 
                             ? std::nullopt
                             : http::parse_url("http" + url.substr(colon));
     if (!parsed) {
-        return Complaint{match.path() + " is no URL of a FalkorDB",
+        return Complaint{match.path() + " is not a FalkorDB URL",
                          "write redis://HOST:PORT, rediss://HOST:PORT or unix:/path/of/the/socket"};
     }
     if (parsed->has_user_info)
-        return Complaint{match.path() + " holds a user or a password", secret_hint(match)};
+        return Complaint{match.path() + " contains a user or a password", secret_hint(match)};
     return std::nullopt;
 }
 
@@ -125,11 +125,11 @@ std::optional<Complaint> check_url(const Match& match, const std::string& url) {
     if (!match.key->schemes.empty()) return check_graph_url(match, url);
     const auto parsed = http::parse_url(url);
     if (!parsed) {
-        return Complaint{match.path() + " is no http:// or https:// URL",
+        return Complaint{match.path() + " is not an http:// or https:// URL",
                          "write http://HOST:PORT or https://HOST"};
     }
     if (parsed->has_user_info || holds_credential(parsed->query)) {
-        return Complaint{match.path() + " holds credentials, and URLs appear in logs", secret_hint(match)};
+        return Complaint{match.path() + " contains credentials, but URLs appear in logs", secret_hint(match)};
     }
     return std::nullopt;
 }
@@ -150,7 +150,7 @@ std::optional<Complaint> check_connection(const std::string& name, const std::st
             const std::size_t end = std::min(value.find(',', begin), value.size());
             if (end > begin && !is_port(std::string_view(value).substr(begin, end - begin), 1)) {
                 complaint =
-                    Complaint{name + " has a port that is no port",
+                    Complaint{name + " has an invalid port",
                               "a port is a number up to 65535; a / in a URI's password is written %2F"};
             }
             begin = end + 1;
@@ -212,13 +212,14 @@ std::optional<Complaint> check_listen(const std::string& address, bool allow_rem
         well_formed = false;  // a name, for one: what it resolves to may change
     }
     if (!well_formed) {
-        return Complaint{"metrics.listen is no address to listen on",
+        return Complaint{"metrics.listen is not an address to listen on",
                          "write \"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/memoird/metrics.sock\""};
     }
     if (!allow_remote && !http::is_loopback("http://" + host + "/")) {
-        return Complaint{"metrics.listen is an address beyond loopback",
-                         "listen on 127.0.0.1 or a unix socket, or set metrics.allow_remote = true: whoever "
-                         "reaches it can read the status page"};
+        return Complaint{
+            "metrics.listen is not a loopback address",
+            "listen on 127.0.0.1 or a unix socket, or set metrics.allow_remote = true: every client "
+            "that can reach it can then read the status page"};
     }
     return std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/join.hpp"
 #include "config/addresses.hpp"
 #include "config/duration.hpp"
 #include "config/nearest.hpp"
@@ -24,13 +25,13 @@ std::string_view expected(Type type) {
         case Type::number:
             return "a number";
         case Type::list:
-            return "a list of texts";
+            return "a list of strings";
         case Type::url:
             return "a URL";
         case Type::path:
             return "a path";
         default:
-            return "a text";
+            return "a string";
     }
 }
 
@@ -38,12 +39,6 @@ bool is_number(std::string_view text) {
     double number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-}
-
-std::string listed(const std::vector<std::string_view>& choices) {
-    std::string out;
-    for (const auto choice : choices) out += (out.empty() ? "" : ", ") + std::string(choice);
-    return out;
 }
 
 // What to write where a value of another type stands.
@@ -68,7 +63,7 @@ std::string hint_for(const Setting& setting) {
         case Type::list:
             return begin + "[\"" + std::string(setting.match.key->choices.front()) + "\"], with brackets";
         case Type::choice:
-            return "one of " + listed(setting.match.key->choices);
+            return "one of " + join(setting.match.key->choices);
         default:
             if (found.type == Node::Type::integer) {
                 return begin + "\"" + std::to_string(found.integer) + "\", in quotes";
@@ -133,7 +128,7 @@ Result assign_duration(Target target, const Setting& setting) {
     const auto value = parse_duration(setting.value.text);
     if (!value) {
         const bool bare = is_number(setting.value.text);
-        return Complaint{setting.match.path() + (bare ? " has no unit" : " is no duration"),
+        return Complaint{setting.match.path() + (bare ? " has no unit" : " is not a duration"),
                          "write \"" + (bare ? setting.value.text + "s\"" : "30s\", \"500ms\" or \"1m30s\"") +
                              " (units: ms, s, m, h, d)"};
     }
@@ -153,8 +148,8 @@ Result assign_choice(Target target, const Setting& setting) {
     if (found == choices.end()) {
         const std::string near = nearest(setting.value.text, {choices.begin(), choices.end()});
         return Complaint{
-            setting.match.path() + " does not know this value",
-            (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "it is one of " + listed(choices)};
+            setting.match.path() + " does not accept this value",
+            (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "it is one of " + join(choices)};
     }
     const auto index = found - choices.begin();
     if (auto** text = std::get_if<std::string*>(&target)) **text = *found;
@@ -174,12 +169,12 @@ Result assign_list(Target target, const Setting& setting) {
     for (const Node& item : setting.value.items) {
         if (item.type != Node::Type::text) {
             return Complaint{setting.match.path() + " has " + std::string(with_article(item.type)) +
-                                 " where a text must be",
+                                 " where a string is expected",
                              "write each one in quotes", item.at};
         }
         if (item.text.empty() || has_control_character(item.text) || invalid_utf8(item.text)) {
             return Complaint{
-                setting.match.path() + " has an empty text in it, or one with control characters",
+                setting.match.path() + " contains an empty string, or one with control characters",
                 "leave it out", item.at};
         }
         // Without choices any text will do.
@@ -187,7 +182,7 @@ Result assign_list(Target target, const Setting& setting) {
             const std::string near = nearest(item.text, {choices.begin(), choices.end()});
             return Complaint{
                 setting.match.path() + " names a kind that does not exist",
-                (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "the kinds are " + listed(choices),
+                (near.empty() ? "" : "did you mean \"" + near + "\"? ") + "the kinds are " + join(choices),
                 item.at};
         }
         if (std::find(values.begin(), values.end(), item.text) != values.end()) {
@@ -209,15 +204,15 @@ Result assign_text(Target target, const Setting& setting) {
                          "name one, or leave the key out for its default"};
     }
     if (has_control_character(text) || invalid_utf8(text)) {
-        return Complaint{setting.match.path() + " holds a control character or is not UTF-8",
-                         "it is one line of text without tabs"};
+        return Complaint{setting.match.path() + " contains a control character or is not UTF-8",
+                         "write one line without tabs"};
     }
     if (key.type == Type::url && !text.empty()) {
         if (auto complaint = check_url(setting.match, text)) return complaint;
     }
     if (key.type == Type::path && text.starts_with("~")) {
-        return Complaint{setting.match.path() + " begins with ~, which only a shell expands",
-                         "write the whole path"};
+        return Complaint{setting.match.path() + " begins with ~, which memoird does not expand",
+                         "write the full path"};
     }
     *std::get<std::string*>(target) = text;
     return {};
@@ -306,9 +301,9 @@ std::string as_toml(const Key& key, const Target& target) {
         return shortest.find_first_of(".e") == shortest.npos ? shortest + ".0" : shortest;
     }
     if (auto* const* list = std::get_if<std::vector<std::string>*>(&target)) {
-        std::string out = "[";
-        for (const std::string& item : **list) out += (out.size() == 1 ? "" : ", ") + toml_text(item);
-        return out + "]";
+        std::vector<std::string> items;
+        for (const std::string& item : **list) items.push_back(toml_text(item));
+        return "[" + join(items) + "]";
     }
     return "";
 }

@@ -20,8 +20,8 @@ std::vector<Key> chat_server_keys() {
          .target = at<Part, &Chat::provider>,
          .choices = {"ollama", "openai", "anthropic"},
          .live = true,
-         .help = "Whose API the model server speaks. openai is every compatible server too (vLLM, llama.cpp, "
-                 "LM Studio and others), by its url."},
+         .help = "Whose API the model server speaks. Use openai, with its url, for every compatible server "
+                 "(vLLM, llama.cpp, LM Studio and others)."},
         {.name = "url",
          .type = Type::url,
          .target = at<Part, &Chat::url>,
@@ -33,9 +33,9 @@ std::vector<Key> chat_server_keys() {
          .type = Type::text,
          .target = at<Part, &Chat::model>,
          .live = true,
-         .help = "The model's name as the server knows it. It is stored with what it found: statistics group "
-                 "by it. By default llama3.2:1b for ollama, gpt-4o-mini for openai and claude-haiku-4-5 for "
-                 "anthropic.",
+         .help = "The model's name as the server knows it. It is stored with every extracted memory, and "
+                 "statistics group by it. By default llama3.2:1b for ollama, gpt-4o-mini for openai and "
+                 "claude-haiku-4-5 for anthropic.",
          .sample = "llama3.2:1b"},
         {.name = "api_key",
          .type = Type::secret,
@@ -63,41 +63,43 @@ std::vector<Key> chat_call_keys() {
          .low = 100 * ms,
          .high = 1 * h,
          .live = true,
-         .help = "How long the server may send nothing once its reply has begun."},
+         .help = "How long the server may send nothing after its reply has begun."},
         {.name = "max_output_tokens",
          .type = Type::integer,
          .target = at<Part, &Chat::max_output_tokens>,
          .low = 16,
          .high = 1'000'000,
          .live = true,
-         .help = "How many tokens a reply may have. A reply that is cut there counts as a failed attempt."},
+         .help = "The most tokens that a reply may have. A truncated reply counts as a failed attempt."},
         {.name = "max_concurrent",
          .type = Type::integer,
          .target = at<Part, &Chat::max_concurrent>,
          .low = 1,
          .high = 1024,
          .live = true,
-         .help = "How many calls this process makes at a time; more wait, and their wait counts against no "
-                 "deadline."},
+         .help =
+             "How many calls this process makes at the same time. Further calls wait, and the wait does not "
+             "count towards any timeout."},
         {.name = "num_ctx",
          .type = Type::integer,
          .target = at<Part, &Chat::num_ctx>,
          .low = 0,
          .high = 10'000'000,
          .live = true,
-         .help = "Ollama's context size in tokens, which has to hold prompt and reply. 0: as much as the two "
-                 "need."},
+         .help =
+             "Ollama's context size in tokens, which must hold the prompt and the reply. 0: as much as the "
+             "two need."},
         {.name = "prompt_file",
          .type = Type::path,
          .target = at<Part, &Chat::prompt_file>,
          .live = true,
-         .help = "A file with instructions in place of the built-in ones. Empty: the built-in ones.",
+         .help = "A file with instructions that replace the built-in ones. Empty: the built-in ones.",
          .sample = "/etc/memoird/prompt.txt"},
         {.name = "ca_file",
          .type = Type::path,
          .target = at<Part, &Chat::ca_file>,
          .live = true,
-         .help = "Certificates (PEM) to trust for https:// in place of the system's. Empty: the system's.",
+         .help = "Certificates (PEM) to trust for https:// instead of the system's. Empty: the system's.",
          .sample = "/etc/memoird/ca.pem"},
     };
 }
@@ -121,15 +123,15 @@ void add_embedding_keys(std::vector<Key>& keys) {
              .target = at<&C::embedding, &Embedding::provider>,
              .choices = {"onnx", "ollama", "openai", "tei"},
              .live = true,
-             .help = "Where texts become vectors: onnx in this process, or a server that speaks the API of "
-                     "Ollama, OpenAI (and compatible ones) or Text Embeddings Inference."},
+             .help = "What computes the vectors: onnx in this process, or a server that speaks the API of "
+                     "Ollama, OpenAI (or a compatible server) or Text Embeddings Inference."},
             {.section = "embedding",
              .name = "model",
              .type = Type::text,
              .target = at<&C::embedding, &Embedding::model>,
              .may_be_empty = false,
              .live = true,
-             .help = "The model's name. Readers have to use the same model."},
+             .help = "The model's name. Readers must use the same model."},
             {.section = "embedding",
              .name = "model_dir",
              .type = Type::path,
@@ -143,7 +145,7 @@ void add_embedding_keys(std::vector<Key>& keys) {
              .low = 1,
              .high = 65'535,
              .refused = true,
-             .help = "Numbers in a vector. It has to be the model's and the index's."},
+             .help = "The dimension of a vector. It must match the model and the index."},
             {.section = "embedding",
              .name = "max_tokens",
              .type = Type::integer,
@@ -151,14 +153,14 @@ void add_embedding_keys(std::vector<Key>& keys) {
              .low = 3,
              .high = 131'072,
              .live = true,
-             .help = "The most tokens that the model sees of a text; the rest is cut off."},
+             .help = "The most tokens of a text that the model sees; the rest is cut off."},
             {.section = "embedding",
              .name = "pooling",
              .type = Type::choice,
              .target = at<&C::embedding, &Embedding::pooling>,
              .choices = {"cls", "mean"},
              .live = true,
-             .help = "For onnx: how the tokens' vectors become one. It belongs to the model."},
+             .help = "For onnx: how the tokens' vectors are combined into one. It depends on the model."},
             {.section = "embedding",
              .name = "threads",
              .type = Type::integer,
@@ -166,8 +168,8 @@ void add_embedding_keys(std::vector<Key>& keys) {
              .low = 0,
              .high = 1024,
              .live = true,
-             .help = "For onnx: how many single-threaded runs there are at a time, for all loops together. "
-                     "0: as many as the CPU affinity and the control group's quota allow."},
+             .help = "For onnx: how many single-threaded runs there are at the same time, for all loops "
+                     "together. 0: as many as the CPU affinity and the control group's quota allow."},
         });
 }
 
@@ -180,7 +182,7 @@ void add_embedding_server_keys(std::vector<Key>& keys) {
              .type = Type::url,
              .target = at<&C::embedding, &Embedding::url>,
              .live = true,
-             .help = "The base URL of the server, for every provider but onnx.",
+             .help = "The server's base URL, for every provider except onnx.",
              .sample = "http://localhost:11434"},
             {.section = "embedding",
              .name = "api_key",
@@ -211,7 +213,7 @@ void add_embedding_server_keys(std::vector<Key>& keys) {
              .type = Type::path,
              .target = at<&C::onnx, &model::OnnxOptions::library>,
              .help = "ONNX Runtime's shared library. Empty: the one that the package memoird-local-models "
-                     "installs, else the system's.",
+                     "installs, or else the system's.",
              .sample = "/usr/lib/libonnxruntime.so"},
         });
 }
@@ -226,8 +228,8 @@ void add_vector_keys(std::vector<Key>& keys) {
              .type = Type::choice,
              .target = at<&C::vector, &V::backend>,
              .choices = {"qdrant", "postgres"},
-             .help = "Where vectors go: qdrant, which the library's readers search, or postgres: a table "
-                     "beside memories, for trials and small installations."},
+             .help = "Where vectors are stored: qdrant, which the library's readers search, or postgres, a "
+                     "table beside memories, for trials and small installations."},
             {.section = "vector",
              .name = "url",
              .type = Type::url,
@@ -239,7 +241,7 @@ void add_vector_keys(std::vector<Key>& keys) {
              .type = Type::text,
              .target = at<&C::vector, &V::collection>,
              .may_be_empty = false,
-             .help = "Qdrant's collection; it is created when missing."},
+             .help = "Qdrant's collection; it is created if it does not exist."},
             {.section = "vector",
              .name = "timeout",
              .type = Type::duration,
@@ -278,14 +280,14 @@ void add_classifier_keys(std::vector<Key>& keys) {
                      .choices = {"onnx", "embedding"},
                      .live = true,
                      .help = "onnx: a zero-shot NLI model in this process. embedding: the nearest of the "
-                             "label sentences, by the embedder that is loaded anyway; less exact, and free."},
+                             "label sentences by the embedder that is loaded anyway; less exact, but free."},
                     {.section = "classifier",
                      .name = "model_dir",
                      .type = Type::path,
                      .target = at<&C::classifier, &O::model_dir>,
                      .live = true,
                      .help = "For onnx: the folder with model.onnx and spm.model; config.json and "
-                             "tokenizer.json are read where present."},
+                             "tokenizer.json are read if present."},
                     {.section = "classifier",
                      .name = "threshold",
                      .type = Type::number,
@@ -293,7 +295,7 @@ void add_classifier_keys(std::vector<Key>& keys) {
                      .low = 0,
                      .high = 1,
                      .live = true,
-                     .help = "The score that the best label needs; below it a fact is `transient`."},
+                     .help = "The score that the best label must reach; below it, a fact is `transient`."},
                     {.section = "classifier.labels",
                      .name = "*",
                      .type = Type::text,
@@ -301,7 +303,7 @@ void add_classifier_keys(std::vector<Key>& keys) {
                      .choices = {"preference", "identity", "workflow", "factual", "transient"},
                      .may_be_empty = false,
                      .live = true,
-                     .help = "For embedding: the sentence that stands for this label.",
+                     .help = "For embedding: the sentence that represents this label.",
                      .sample = "The user likes or dislikes something."},
                 });
 }
@@ -317,7 +319,7 @@ void add_graph_keys(std::vector<Key>& keys) {
              .target = at<&C::graph, &G::url>,
              .may_be_empty = false,
              .schemes = "redis rediss unix",
-             .help = "FalkorDB: redis://HOST:PORT, or unix:/path/of/the/socket."},
+             .help = "FalkorDB's address: redis://HOST:PORT, or unix:/path/of/the/socket."},
             {.section = "graph",
              .name = "name",
              .type = Type::text,

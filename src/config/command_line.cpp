@@ -4,6 +4,8 @@
 #include <boost/program_options.hpp>
 #include <ostream>
 
+#include "base/join.hpp"
+
 namespace memoir::config {
 namespace {
 
@@ -22,15 +24,9 @@ void add(po::options_description& description, const Option& option) {
         description.add_options()(name.c_str(), po::value<std::string>(), "");
 }
 
-std::string listed(const std::vector<std::string_view>& words) {
-    std::string list;
-    for (const auto word : words) list += (list.empty() ? "" : ", ") + std::string(word);
-    return list;
-}
-
 void check_choice(const Option& option, const std::string& value) {
     if (option.choices.empty() || std::ranges::find(option.choices, value) != option.choices.end()) return;
-    throw Usage("--" + std::string(option.name) + " must be one of " + listed(option.choices));
+    throw Usage("--" + std::string(option.name) + " must be one of " + join(option.choices));
 }
 
 }  // namespace
@@ -96,7 +92,7 @@ void print_options(std::ostream& out, const std::vector<Option>& options) {
         if (option.letter) name += std::string(", -") + option.letter;
         name.resize(std::max<std::size_t>(name.size() + 1, 26), ' ');
         out << name << option.help;
-        if (!option.choices.empty()) out << ": " << listed(option.choices);
+        if (!option.choices.empty()) out << ": " << join(option.choices);
         out << '\n';
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/join.hpp"
 #include "base/roff.hpp"
 #include "config/assign.hpp"
 #include "config/command_line.hpp"
@@ -20,18 +21,12 @@ Config everything() {
     return config;
 }
 
-std::string joined(const std::vector<std::string_view>& words) {
-    std::string out;
-    for (const auto word : words) out += (out.empty() ? "" : ", ") + std::string(word);
-    return out;
-}
-
 // What the table knows besides the explanation: "10ms to 1h. Reloadable."
 std::string facts(const Key& key) {
     std::string out;
     if (!key.choices.empty()) out = key.name == "*" ? "The labels are " : "One of ";
     if (key.type == Type::list && !key.choices.empty()) out = "Any of ";
-    if (!key.choices.empty()) out += joined(key.choices) + ".";
+    if (!key.choices.empty()) out += join(key.choices) + ".";
     const auto low = static_cast<std::int64_t>(key.low), high = static_cast<std::int64_t>(key.high);
     if (key.type == Type::duration) {
         out = "Range: " + format_duration(std::chrono::milliseconds(low)) + " to " +
@@ -42,12 +37,12 @@ std::string facts(const Key& key) {
     if (key.live) out += (out.empty() ? "" : " ") + std::string("Reloadable.");
     if (key.refused)
         out +=
-            (out.empty() ? "" : " ") + std::string("A reload that finds it changed is refused as a whole.");
+            (out.empty() ? "" : " ") + std::string("A reload that would change it is rejected as a whole.");
     return out;
 }
 
 std::string help(const Section& section) {
-    return std::string(section.help) + (section.take ? " A reload switches it on and off." : "");
+    return std::string(section.help) + (section.take ? " A reload can add and remove it." : "");
 }
 
 // The value as it would be written, and whether that is the default.
@@ -76,15 +71,12 @@ class Example {
   public:
     std::string write() {
         comment(
-            "memoird's configuration. What stands here is the default, so every line may go. A line that "
-            "begins "
-            "with # and a name is a setting that is off. Durations have units: ms, s, m, h, d. Flags (--set "
-            "worker.lease=30s) and variables (MEMOIRD_WORKER_LEASE=30s) come before this file. `systemctl "
-            "reload "
-            "memoird` applies what is marked as reloadable; the rest needs a restart. See "
-            "memoird.toml(5); `memoird --check-config` finds mistakes, `memoird --print-config` shows what "
-            "holds "
-            "and why.");
+            "memoird's configuration. Every value here is the default, so any line can be removed. A line that "
+            "begins with # and a name is a setting that is not set. Durations have units: ms, s, m, h, d. Flags "
+            "(--set worker.lease=30s) and variables (MEMOIRD_WORKER_LEASE=30s) override this file. `systemctl "
+            "reload memoird` applies the keys that are marked as reloadable; the others need a restart. See "
+            "memoird.toml(5); `memoird --check-config` reports mistakes, `memoird --print-config` shows the "
+            "effective values and where each comes from.");
         for (const Section& section : sections()) {
             out_ += "\n\n";
             comment(help(section));
@@ -150,16 +142,16 @@ class Man {
         page_.text(
             "A configuration is TOML; a file whose name ends in .json is JSON with the same keys. A key that "
             "does not exist is an error. Every key can also be set by a flag (--set worker.lease=30s) or by "
-            "a variable (MEMOIRD_WORKER_LEASE=30s); a flag comes before a variable, a variable before the "
-            "file, the file before the default.");
+            "a variable (MEMOIRD_WORKER_LEASE=30s); a flag overrides a variable, a variable the file, and "
+            "the file the default.");
         page_.paragraph();
         page_.text(
-            "Durations are texts with a unit: \"500ms\", \"30s\", \"10m\", \"2h\", \"7d\", \"1m30s\".");
+            "Durations are strings with a unit: \"500ms\", \"30s\", \"10m\", \"2h\", \"7d\", \"1m30s\".");
         page_.paragraph();
         page_.text(
-            "A secret is never shown. It is read from a file (KEY_file = \"/path\"), whose only line it is, "
-            "or from a systemd credential (KEY_credential = \"name\"); the database's connection strings may "
-            "also stand in the file itself.");
+            "A secret is never shown. It is read from a file (KEY_file = \"/path\") that contains nothing "
+            "else, or from a systemd credential (KEY_credential = \"name\"); the database's connection strings "
+            "may also be in the configuration file itself.");
         page_.paragraph();
         page_.text(
             "`memoird --check-config` reports every problem of a file with its line and column; `memoird "
@@ -175,7 +167,7 @@ class Man {
         }
         page_.heading("FILES");
         page_.entry(page_.italic(default_file),
-                    "What both programs read unless --config names another file.");
+                    "What both programs read, unless --config names another file.");
         page_.heading("SEE ALSO");
         page_.see_also({"memoird(8)", "memoirctl(1)"});
         return std::move(page_).take();
@@ -199,11 +191,10 @@ class Man {
     }
 
     void defaults_of_lanes(const Key& key) {
-        std::string all;
-        for (const auto& lane : config_.worker.lanes) {
-            all += (all.empty() ? "" : "; ") + lane.name + " " + as_toml(key, key.target(config_, lane.name));
-        }
-        page_.text("Defaults: " + all);
+        std::vector<std::string> all;
+        for (const auto& lane : config_.worker.lanes)
+            all.push_back(lane.name + " " + as_toml(key, key.target(config_, lane.name)));
+        page_.text("Defaults: " + join(all, "; "));
     }
 
     Config config_ = everything();

@@ -41,7 +41,7 @@ FileError read_file(const std::string& path, std::size_t limit, std::string& con
     content.clear();
     // "No configuration at all", as people write it.
     if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) return {};
-    if (!S_ISREG(status.st_mode)) return {FileError::unreadable, "it is no regular file"};
+    if (!S_ISREG(status.st_mode)) return {FileError::unreadable, "it is not a regular file"};
     char buffer[16'384];
     while (true) {
         const ssize_t count = ::read(file.get(), buffer, sizeof buffer);

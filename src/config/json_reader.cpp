@@ -48,7 +48,7 @@ class Reader {
         if (next_token() < size_) {
             refuse_if_part_of_number();
             refuse_comment();
-            fail("something follows the end of the object", "the file is one JSON object");
+            fail("unexpected text after the end of the object", "the file must be one JSON object");
         }
         return std::move(root_);
     }
@@ -101,23 +101,23 @@ class Reader {
         const char first = token < size_ ? text_[token] : '\0';
         refuse_if_part_of_number();
         refuse_comment();
-        if (separator_ == ':') fail("a colon should stand here", "write \"name\": value");
+        if (separator_ == ':') fail("a colon is missing here", "write \"name\": value");
         const bool in_table = !open_.empty() && open_.back()->type == Node::Type::table;
         if (separator_ == ',')
-            fail(in_table ? "a comma or } should stand here" : "a comma or ] should stand here");
+            fail(in_table ? "a comma or } is missing here" : "a comma or ] is missing here");
         if (first == '"') refuse_text(error);
         if (in_table && !named_)
-            fail(token >= size_ ? "the file ends inside an object"
-                                : "a name in double quotes should stand here",
-                 first == '}' ? "remove the comma before it" : "write \"name\": value");
+            fail(
+                token >= size_ ? "the file ends inside an object" : "a name in double quotes is missing here",
+                first == '}' ? "remove the comma before it" : "write \"name\": value");
         if (token >= size_ && open_.empty()) fail("the file is empty", "an empty configuration is {}");
-        if (token >= size_) fail("the file ends where a value should stand");
+        if (token >= size_) fail("the file ends where a value is expected");
         if (first == ']' && !open_.empty()) fail("a list ends with a comma", "remove the comma before it");
         constexpr int out_of_range = 406;
         if (error.id == out_of_range) fail("this number is too large", "");
         if (first == '-' || std::isdigit(static_cast<unsigned char>(first)) != 0) refuse_number();
-        fail("no JSON value begins like this",
-             "a value is a text in double quotes, a number, true, false, a list or an object");
+        fail("this is not a JSON value",
+             "a value is a string in double quotes, a number, true, false, a list or an object");
     }
 
   private:
@@ -125,7 +125,7 @@ class Reader {
         throw SyntaxError{at_, std::move(text), std::move(hint)};
     }
     [[noreturn]] void refuse_number() const {
-        fail("this number does not parse", "texts and durations stand in double quotes");
+        fail("this is not a valid number", "strings and durations must be in double quotes");
     }
     // The parser takes 60 from 60s, and 0 from 08, and stumbles over the rest.
     void refuse_if_part_of_number() {
@@ -138,20 +138,20 @@ class Reader {
         if (walked_ < size_ && (text_[walked_] == '/' || text_[walked_] == '#'))
             fail("JSON has no comments", "remove it, or write the file as TOML, which has them");
     }
-    // Of a text that does not parse, `consumed_` stands behind the first character that is wrong.
+    // In a string that does not parse, `consumed_` is behind the first character that is wrong.
     [[noreturn]] void refuse_text(const nlohmann::json::exception& error) {
         std::string_view what = error.what();
         what = what.substr(0, what.find("; last read"));  // from there on it quotes the file
         const auto says = [&](const char* words) { return what.find(words) != what.npos; };
-        if (says("missing closing quote")) fail("a text is never closed", "it ends with a double quote");
+        if (says("missing closing quote")) fail("a string is not closed", "end it with a double quote");
         if (says("control character")) {
             walk_to(consumed_ - 1);
-            fail("a control character in a text", "a line break is written \\n; is a quote missing?");
+            fail("a control character in a string", "a line break is written \\n; is a quote missing?");
         }
         walk_to(text_.rfind('\\', consumed_ - 1));
         if (says("hex digits")) fail("\\u needs four hexadecimal digits", "");
         if (says("surrogate")) fail("half of a surrogate pair", "write the character itself");
-        fail("an unknown escape in a text", "a backslash itself is written \\\\");
+        fail("an unknown escape in a string", "a backslash itself is written \\\\");
     }
 
     std::size_t skip_space(std::size_t at) const {

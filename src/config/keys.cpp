@@ -32,52 +32,53 @@ void take(const Config& from, Config& to) {
 }
 
 void add_database_keys(std::vector<Key>& keys) {
-    keys.insert(keys.end(),
-                {
-                    {.section = "database",
-                     .name = "url",
-                     .type = Type::secret,
-                     .target = at<&C::database, &pg::Options::url>,
-                     .may_be_empty = false,
-                     .inline_secret = true,
-                     .help = "The database, as a libpq URI or as keywords (host=... dbname=...). What it "
-                             "leaves out comes from libpq's own environment (PGHOST, PGPASSFILE and so on). "
-                             "With a password in it, keep it in a file (url_file) or in a systemd credential "
-                             "(url_credential) in place of this key.",
-                     .sample = "/etc/memoird/database-url"},
-                    {.section = "database",
-                     .name = "listen_url",
-                     .type = Type::secret,
-                     .target = at<&C::database, &pg::Options::listen_url>,
-                     .inline_secret = true,
-                     .help = "A direct connection for LISTEN, where url goes through a transaction pooler "
-                             "such as PgBouncer: notifications do not pass one. By default it is url. Where "
-                             "the self-test of LISTEN fails, memoird polls, and says so.",
-                     .sample = "/etc/memoird/database-listen-url"},
-                    {.section = "database",
-                     .name = "schema",
-                     .type = Type::text,
-                     .target = at<&C::database, &pg::Options::schema>,
-                     .may_be_empty = false,
-                     .help = "The schema that holds memories and memory_jobs; lower-case letters, digits and "
-                             "underscores."},
-                    {.section = "database",
-                     .name = "pool",
-                     .type = Type::integer,
-                     .target = at<&C::database, &pg::Options::pool>,
-                     .low = 1,
-                     .high = 1000,
-                     .help = "Connections for statements and transactions. None is held across a model call, "
-                             "so a few serve many loops; one lane has at most half of them at a time."},
-                    {.section = "database",
-                     .name = "statement_timeout",
-                     .type = Type::duration,
-                     .target = at<&C::database, &pg::Options::statement_timeout>,
-                     .low = 10 * ms,
-                     .high = 1 * h,
-                     .help = "How long one statement may take, its way to the server and back included. At "
-                             "most half of worker.lease."},
-                });
+    keys.insert(
+        keys.end(),
+        {
+            {.section = "database",
+             .name = "url",
+             .type = Type::secret,
+             .target = at<&C::database, &pg::Options::url>,
+             .may_be_empty = false,
+             .inline_secret = true,
+             .help = "The database, as a libpq URI or as keywords (host=... dbname=...). Anything "
+                     "left out comes from libpq's environment variables (PGHOST, PGPASSFILE and so "
+                     "on). If it contains a password, keep it in a file (url_file) or in a systemd "
+                     "credential (url_credential) instead of this key.",
+             .sample = "/etc/memoird/database-url"},
+            {.section = "database",
+             .name = "listen_url",
+             .type = Type::secret,
+             .target = at<&C::database, &pg::Options::listen_url>,
+             .inline_secret = true,
+             .help = "A direct connection for LISTEN if url goes through a transaction pooler such as "
+                     "PgBouncer, which does not pass notifications on. The default is url. If the "
+                     "self-test of LISTEN fails, memoird logs that and polls.",
+             .sample = "/etc/memoird/database-listen-url"},
+            {.section = "database",
+             .name = "schema",
+             .type = Type::text,
+             .target = at<&C::database, &pg::Options::schema>,
+             .may_be_empty = false,
+             .help = "The schema that holds memories and memory_jobs; lower-case letters, digits and "
+                     "underscores."},
+            {.section = "database",
+             .name = "pool",
+             .type = Type::integer,
+             .target = at<&C::database, &pg::Options::pool>,
+             .low = 1,
+             .high = 1000,
+             .help = "Connections for statements and transactions. None is held across a model call, "
+                     "so a few serve many loops; one lane uses at most half of them at a time."},
+            {.section = "database",
+             .name = "statement_timeout",
+             .type = Type::duration,
+             .target = at<&C::database, &pg::Options::statement_timeout>,
+             .low = 10 * ms,
+             .high = 1 * h,
+             .help = "How long one statement may take, including the way to the server and back. At "
+                     "most half of worker.lease."},
+        });
 }
 
 void add_claim_keys(std::vector<Key>& keys) {
@@ -90,7 +91,7 @@ void add_claim_keys(std::vector<Key>& keys) {
              .type = Type::text,
              .target = at<&C::worker, &W::host>,
              .help = "This machine's name in claimed_by (memoird/HOST:PID:NONCE/...), without `/` and `:`. "
-                     "Empty: the machine's own."},
+                     "Empty: the machine's host name."},
             {.section = "worker",
              .name = "poll_interval",
              .type = Type::duration,
@@ -106,9 +107,9 @@ void add_claim_keys(std::vector<Key>& keys) {
              .target = at<&C::worker, &W::lease>,
              .low = 1 * s,
              .high = 1 * d,
-             .help = "How long a claim stands without a sign of life. A living process renews its claims at "
-                     "least three times in that span; those of a dead one are taken back after it. Use one "
-                     "value for the whole fleet; at least twice database.statement_timeout."},
+             .help = "How long a claim is valid without being renewed. A live process renews its claims at "
+                     "least three times within the lease; the claims of a dead one are taken back after it. "
+                     "Use one value for the whole fleet; at least twice database.statement_timeout."},
             {.section = "worker",
              .name = "foreign_lease",
              .type = Type::duration,
@@ -116,8 +117,8 @@ void add_claim_keys(std::vector<Key>& keys) {
              .low = 1 * s,
              .high = 7 * d,
              .live = true,
-             .help = "The same for claims of workers that are no memoird. They never renew theirs, so this "
-                     "has to be longer than their longest job."},
+             .help = "The lease of claims of workers other than memoird. They never renew their claims, so "
+                     "it must be longer than their longest job."},
         });
 }
 
@@ -133,8 +134,8 @@ void add_retry_keys(std::vector<Key>& keys) {
              .low = 1,
              .high = 1000,
              .live = true,
-             .help = "How often a job is tried before it ends in `failed`. What a backend's outage "
-                     "interrupts does not count."},
+             .help = "How many attempts a job gets before it ends as `failed`. An attempt that a backend's "
+                     "outage interrupts does not count."},
             {.section = "worker",
              .name = "retry_base",
              .type = Type::duration,
@@ -142,8 +143,8 @@ void add_retry_keys(std::vector<Key>& keys) {
              .low = 10 * ms,
              .high = 1 * h,
              .live = true,
-             .help =
-                 "The wait before the second attempt; it doubles with each further one, with some jitter."},
+             .help = "The wait before the second attempt; it doubles with each further attempt, with some "
+                     "jitter."},
             {.section = "worker",
              .name = "retry_cap",
              .type = Type::duration,
@@ -161,7 +162,8 @@ void add_retry_keys(std::vector<Key>& keys) {
              .live = true,
              .help =
                  "How long one job, or one step of a job that checkpoints, may take before it is cancelled "
-                 "and counted as a failed attempt. Waiting for a turn at a model server does not count."},
+                 "and counted as a failed attempt. Time spent waiting for a model server's limits does not "
+                 "count."},
             {.section = "worker",
              .name = "drain_timeout",
              .type = Type::duration,
@@ -169,8 +171,8 @@ void add_retry_keys(std::vector<Key>& keys) {
              .low = 0,
              .high = 1 * h,
              .live = true,
-             .help = "How long running jobs may go on after SIGTERM; then they are cancelled and handed back "
-                     "without an attempt."},
+             .help = "How long running jobs may continue after SIGTERM; then they are cancelled and released "
+                     "without counting an attempt."},
         });
 }
 
@@ -183,24 +185,27 @@ void add_worker_keys(std::vector<Key>& keys) {
              .name = "listen",
              .type = Type::boolean,
              .target = at<&C::worker, &W::listen>,
-             .help = "Wake at once by NOTIFY, where `memoirctl schema apply` installed its trigger; else "
-                     "work is found within poll_interval."},
+             .help =
+                 "Wake at once by NOTIFY if `memoirctl schema apply` has installed its trigger; without it, "
+                 "work is found within poll_interval."},
             {.section = "worker",
              .name = "unconfigured",
              .type = Type::choice,
              .target = at<&C::worker, &W::complete_unconfigured>,
              .choices = {"leave", "complete"},
              .live = true,
-             .help = "Jobs of kinds whose backend is not configured here: leave them for hosts that have "
-                     "one, or complete them without doing anything (reprocess still stores its feedback)."},
+             .help = "What to do with jobs whose backend is not configured on this host: leave them to hosts "
+                     "that have one, or complete them without doing anything (reprocess still stores its "
+                     "feedback)."},
             {.section = "worker",
              .name = "graph_absent",
              .type = Type::choice,
              .target = at<&C::worker, &W::leave_graph_absent>,
              .choices = {"complete", "leave"},
              .live = true,
-             .help = "Jobs of the graph's kinds where there is no [graph]: complete them without doing "
-                     "anything, or leave them for hosts of the fleet that have one."},
+             .help =
+                 "What to do with jobs of the graph's kinds if there is no [graph] section: complete them "
+                 "without doing anything, or leave them to hosts of the fleet that have one."},
         });
 }
 
@@ -213,8 +218,8 @@ void add_lane_keys(std::vector<Key>& keys) {
                                  .target = in_lane<&L::kinds>,
                                  .choices = {queue::all_kinds.begin(), queue::all_kinds.end()},
                                  .live = true,
-                                 .help = "The kinds of job that this lane serves. A kind is in one lane at "
-                                         "most; one that is in none is not served by this process."},
+                                 .help = "The kinds of job that this lane serves. A kind can be in one lane "
+                                         "only; a kind that is in no lane is not served by this process."},
                                 {.section = "lanes.*",
                                  .name = "loops",
                                  .type = Type::integer,
@@ -222,7 +227,7 @@ void add_lane_keys(std::vector<Key>& keys) {
                                  .low = 1,
                                  .high = 512,
                                  .live = true,
-                                 .help = "Worker loops: how many claims of this lane run at a time."},
+                                 .help = "Worker loops: how many claims of this lane run at the same time."},
                                 {.section = "lanes.*",
                                  .name = "batch",
                                  .type = Type::integer,
@@ -230,7 +235,7 @@ void add_lane_keys(std::vector<Key>& keys) {
                                  .low = 1,
                                  .high = 1000,
                                  .live = true,
-                                 .help = "How many jobs one claim takes at most."},
+                                 .help = "The most jobs that one claim takes."},
                             });
 }
 
@@ -246,14 +251,15 @@ void add_telemetry_keys(std::vector<Key>& keys) {
              .target = at<&C::log, &L::level>,
              .choices = {"debug", "info", "warning", "error"},
              .live = true,
-             .help = "The least important events that are still written. No level writes what people said."},
+             .help = "The lowest level that is logged. No level logs memory content."},
             {.section = "log",
              .name = "format",
              .type = Type::choice,
              .target = at<&C::log, &L::format>,
              .choices = {"auto", "json", "text"},
-             .help = "auto: to the journal, with fields, when systemd started the process, else text. json: "
-                     "one object a line."},
+             .help =
+                 "auto: to the journal, with fields, if systemd started the process, otherwise text. json: "
+                 "one object per line."},
             {.section = "metrics",
              .name = "listen",
              .type = Type::text,
@@ -265,14 +271,16 @@ void add_telemetry_keys(std::vector<Key>& keys) {
              .name = "allow_remote",
              .type = Type::boolean,
              .target = at<&C::metrics, &M::allow_remote>,
-             .help = "Needed for an address beyond loopback: whoever reaches it can read the status page."},
+             .help =
+                 "Required for an address other than loopback: every client that can reach it can read the "
+                 "status page."},
             {.section = "metrics",
              .name = "host_names",
              .type = Type::list,
              .target = at<&C::metrics, &M::host_names>,
-             .help = "Names by which it is reached, besides IP addresses, localhost and the machine's own "
-                     "name. A request for any other name is refused: a page from elsewhere could have sent "
-                     "a browser here by it (DNS rebinding).",
+             .help = "Host names that clients use to reach it, besides IP addresses, localhost and the "
+                     "machine's own name. Requests with any other Host header are refused as a protection "
+                     "against DNS rebinding.",
              .sample = "[\"memoird.example.org\"]"},
         });
 }
@@ -284,38 +292,39 @@ const std::vector<Section>& sections() {
         {.name = "database", .help = "The PostgreSQL that holds memories and memory_jobs."},
         {.name = "worker", .help = "How jobs are claimed, retried and handed back."},
         {.name = "lanes.*",
-         .help = "A lane is a set of kinds with its own loops and batch size, so that a slow model never "
-                 "holds up another kind. Naming any lane replaces all three default lanes."},
+         .help = "A lane is a set of kinds with its own loops and batch size, so that a slow model does not "
+                 "hold up other kinds. Configuring any lane replaces all three default lanes."},
         {.name = "embedding", .help = "The model that turns texts into vectors."},
         {.name = "onnx", .help = "The runtime of the models that run in this process."},
         {.name = "vector", .help = "The vector index."},
         {.name = "extraction",
          .help =
-             "The language model that finds facts. This section switches on the kinds extract and reprocess.",
+             "The language model that extracts facts. This section enables the kinds extract and reprocess.",
          .enable = enable<&C::extraction>,
          .enabled = enabled<&C::extraction>,
          .take = take<&C::extraction>},
         {.name = "relational",
          .help =
-             "The language model that finds relations. This section switches on the kind relational_extract.",
+             "The language model that extracts relations. This section enables the kind relational_extract.",
          .enable = enable<&C::relational>,
          .enabled = enabled<&C::relational>,
          .take = take<&C::relational>},
         {.name = "classifier",
-         .help = "What gives facts their category. This section switches on the kind categorize.",
+         .help = "What assigns facts to categories. This section enables the kind categorize.",
          .enable = enable<&C::classifier>,
          .enabled = enabled<&C::classifier>,
          .take = take<&C::classifier>},
         {.name = "classifier.labels",
-         .help = "The sentences of the provider embedding; each has a default.",
+         .help = "The sentences for the provider embedding; each has a default.",
          .enable = enable<&C::classifier>,
          .enabled = enabled<&C::classifier>},
         {.name = "graph",
-         .help = "The knowledge graph. This section switches on the kind synthesize; without it the graph's "
-                 "kinds are handled as worker.graph_absent says.",
+         .help =
+             "The knowledge graph. This section enables the kind synthesize; without it, worker.graph_absent "
+             "determines what happens to jobs of the graph's kinds.",
          .enable = enable<&C::graph>,
          .enabled = enabled<&C::graph>},
-        {.name = "log", .help = "The events that are written."},
+        {.name = "log", .help = "Which events are logged, and how."},
         {.name = "metrics", .help = "Metrics, health and the status page over HTTP."},
     };
     return table;

@@ -9,7 +9,7 @@ std::string_view with_article(Node::Type type) {
         case Node::Type::list:
             return "a list";
         case Node::Type::text:
-            return "a text";
+            return "a string";
         case Node::Type::integer:
             return "an integer";
         case Node::Type::number:

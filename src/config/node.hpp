@@ -38,7 +38,7 @@ struct Member {
     Node value;
 };
 
-// "a text", "an integer", "a table" …: for problems that say what was found.
+// "a string", "an integer", "a table" …: for problems that say what was found.
 std::string_view with_article(Node::Type type);
 
 // What ends the reading of a file. `text` is ours alone: readers' own messages quote the file, and a file

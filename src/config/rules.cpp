@@ -60,10 +60,10 @@ class Rules {
                              std::all_of(schema.begin(), schema.end(),
                                          [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
         if (!pattern || schema.size() > 63) {  // PostgreSQL cuts longer names
-            problem({"database.schema"}, "database.schema is no name for a schema",
+            problem({"database.schema"}, "database.schema is not a valid schema name",
                     "up to 63 of a-z, 0-9 and _, not beginning with a digit");
         } else if (schema.starts_with("pg_")) {
-            problem({"database.schema"}, "database.schema begins with pg_, which PostgreSQL keeps for itself",
+            problem({"database.schema"}, "database.schema begins with pg_, which PostgreSQL reserves",
                     "choose another name");
         } else if (schema.size() > 55 && config_.worker.listen) {  // memoird_SCHEMA has 63 bytes at most
             warning({"database.schema"}, "database.schema is too long for a notification channel",
@@ -85,28 +85,29 @@ class Rules {
             return c == '/' || c == ':' || byte <= 0x20 || byte == 0x7F;
         };
         if (worker.host.size() > 128 || std::any_of(worker.host.begin(), worker.host.end(), odd)) {
-            problem({"worker.host"}, "worker.host is no name that can stand in claimed_by",
+            problem({"worker.host"}, "worker.host is not a valid host name for claimed_by",
                     "up to 128 characters, without `/`, `:` and spaces");
         }
         if (worker.poll_interval >= worker.lease) {
             problem({"worker.poll_interval", "worker.lease"},
-                    "worker.poll_interval is not below worker.lease",
+                    "worker.poll_interval is not shorter than worker.lease",
                     "make it shorter than " + format_duration(worker.lease));
         }
         if (worker.retry_base > worker.retry_cap) {
             problem(
-                {"worker.retry_base", "worker.retry_cap"}, "worker.retry_base is above worker.retry_cap",
+                {"worker.retry_base", "worker.retry_cap"},
+                "worker.retry_base is longer than worker.retry_cap",
                 "the cap is the longest wait: raise it to at least " + format_duration(worker.retry_base));
         }
         if (worker.foreign_lease < milliseconds(60'000)) {
             warning({"worker.foreign_lease"},
                     "worker.foreign_lease is shorter than the library's own lease of 60s",
-                    "other workers' jobs may be done twice; make it longer than their longest job");
+                    "jobs of other workers may be done twice; make it longer than their longest job");
         }
         if (worker.drain_timeout > worker.job_timeout) {
             warning({"worker.drain_timeout", "worker.job_timeout"},
                     "worker.drain_timeout is longer than worker.job_timeout",
-                    "no step of a job runs that long: make it at most job_timeout");
+                    "no step of a job runs that long: set it to at most job_timeout");
         }
     }
 
@@ -123,11 +124,11 @@ class Rules {
             const std::string path = "lanes." + lane.name;
             if (draft_.broken.contains(path + ".kinds")) continue;
             if (lane.kinds.empty()) {
-                findings_.problem(
-                    lane_origin(lane.name),
-                    {path + " has no kinds", "write " + path +
-                                                 ".kinds = [\"embed\"]; naming any lane replaces all three "
-                                                 "default lanes, so each one has to be written out"});
+                findings_.problem(lane_origin(lane.name),
+                                  {path + " has no kinds",
+                                   "write " + path +
+                                       ".kinds = [\"embed\"]; configuring any lane replaces all three "
+                                       "default lanes, so each one must be written out"});
             }
             for (const std::string& kind : lane.kinds) {
                 const auto [other, first] = lane_of.emplace(kind, lane.name);
@@ -135,7 +136,7 @@ class Rules {
                 findings_.problem(
                     lane_origin(lane.name),
                     {"the kind " + kind + " is in two lanes, " + other->second + " and " + lane.name,
-                     "a kind is in one lane at most: take it out of one"});
+                     "a kind can be in one lane only: remove it from the other"});
             }
         }
     }
@@ -146,7 +147,7 @@ class Rules {
         if (key.empty() || !parsed || parsed->scheme != "http" || http::is_loopback(*parsed)) return;
         problem({url_path.c_str(), base.c_str()},
                 section + " would send its API key over http:// beyond loopback",
-                "use https:// in " + url_path + ", or no key");
+                "use https:// in " + url_path + ", or remove the key");
     }
 
     // A file that is only read later, when its absence would look like a failure of the model server.
@@ -169,7 +170,7 @@ class Rules {
         const bool onnx = embedding.provider == "onnx";
         if (!onnx && embedding.url.empty()) {
             problem({"embedding.provider", "embedding.url"},
-                    "embedding.provider is a server, and embedding.url is not set",
+                    "embedding.provider is a server, but embedding.url is not set",
                     embedding.provider == "ollama" ? "write embedding.url = \"http://localhost:11434\""
                                                    : "write embedding.url = \"http://HOST:PORT\"");
         }
@@ -178,7 +179,7 @@ class Rules {
                     "set embedding.provider to ollama, openai or tei, or remove the url");
         }
         if (onnx && embedding.model_dir.empty()) {
-            problem({"embedding.model_dir"}, "embedding.model_dir is empty, and the provider onnx needs it",
+            problem({"embedding.model_dir"}, "embedding.model_dir is empty, but the provider onnx needs it",
                     "the package memoird-local-models installs a model in " +
                         model::EmbeddingOptions().model_dir);
         }
@@ -190,7 +191,7 @@ class Rules {
         const std::string& collection = config_.vector.collection;
         const bool odd = collection.find_first_of("/\\<>:\"|?*") != collection.npos;  // Qdrant's own list
         if (odd || collection.size() > 255) {
-            problem({"vector.collection"}, "vector.collection is no name that Qdrant takes",
+            problem({"vector.collection"}, "vector.collection is not a name that Qdrant accepts",
                     "up to 255 characters, none of / \\ < > : \" | ? *");
         }
         key_needs_tls("vector", config_.vector.api_key, config_.vector.url);
@@ -206,24 +207,23 @@ class Rules {
         readable(section + ".prompt_file", options->prompt_file);
         readable(section + ".ca_file", options->ca_file);
         if (options->num_ctx > 0 && options->num_ctx <= options->max_output_tokens) {
-            problem({num_ctx.c_str(), max_output.c_str()}, num_ctx + " does not hold even the reply",
-                    "prompt and reply share it: make it well above " + max_output + " (" +
+            problem({num_ctx.c_str(), max_output.c_str()}, num_ctx + " is too small for the reply alone",
+                    "the prompt and the reply share it: make it well above " + max_output + " (" +
                         std::to_string(options->max_output_tokens) + ")");
         }
         if (options->num_ctx > 0 && options->provider != "ollama") {
             warning({num_ctx.c_str()}, num_ctx + " has no effect with the provider " + options->provider,
-                    "only ollama is told a context size");
+                    "only ollama takes a context size");
         }
         if (options->timeout >= config_.worker.job_timeout) {
             warning({timeout.c_str(), "worker.job_timeout"},
                     timeout + " is not shorter than worker.job_timeout",
-                    "the job is cancelled first, and charged for a server that hangs: raise "
-                    "worker.job_timeout");
+                    "a server that hangs would cost the job an attempt: raise worker.job_timeout");
         }
         const bool official = options->url.starts_with("https://api.openai.com") ||
                               options->url.starts_with("https://api.anthropic.com");
         if (official && options->api_key.empty() && !draft_.secrets.contains(key)) {
-            warning({provider.c_str()}, section + " has no API key, which " + options->provider + " demands",
+            warning({provider.c_str()}, section + " has no API key, which " + options->provider + " requires",
                     "set " + key + "_file or " + key + "_credential");
         }
     }
@@ -231,7 +231,7 @@ class Rules {
     void classifier() {
         if (!config_.classifier) return;
         if (config_.classifier->provider == "onnx" && config_.classifier->model_dir.empty()) {
-            problem({"classifier.model_dir"}, "classifier.model_dir is empty, and the provider onnx needs it",
+            problem({"classifier.model_dir"}, "classifier.model_dir is empty, but the provider onnx needs it",
                     "name the folder with model.onnx and spm.model, or set classifier.provider to embedding");
         }
         if (config_.classifier->provider == "onnx" && !config_.classifier->labels.empty()) {
@@ -245,14 +245,15 @@ class Rules {
         if (!config_.graph) return;
         if (!config_.graph->user.empty() && config_.graph->password.empty() &&
             !draft_.secrets.contains("graph.password")) {
-            problem({"graph.user"}, "graph.user is set, and graph.password is not",
+            problem({"graph.user"}, "graph.user is set, but graph.password is not",
                     "add graph.password_file or graph.password_credential");
         }
         const std::string& url = config_.graph->url;
         if (!config_.graph->password.empty() && url.starts_with("redis:") &&
             !http::is_loopback("http" + url.substr(5))) {
-            warning({"graph.url", "graph.password"}, "graph sends its password unencrypted beyond loopback",
-                    "use a tunnel to the server, or rediss:// where it speaks TLS");
+            warning({"graph.url", "graph.password"},
+                    "graph.url sends the password unencrypted over the network",
+                    "use a tunnel to the server, or rediss:// if it supports TLS");
         }
     }
 

@@ -39,20 +39,20 @@ Outcome from_content(const std::string& what, std::string content, bool world_re
 Outcome read_secret_file(const Match& match, const std::string& path) {
     // A key pasted in place of a path must not be quoted back.
     if (!is_path(path)) {
-        return Complaint{match.path() + " is no path",
-                         "write the path of a file that holds the secret, from /"};
+        return Complaint{match.path() + " is not an absolute path",
+                         "write the full path of a file that contains the secret"};
     }
     const std::string what = "the file " + printable(path);
     std::string content;
     const FileError error = read_file(path, largest, content);
     if (error.kind == FileError::missing) {
         return Complaint{what + " does not exist",
-                         "create it with the secret as its only line, readable for memoird's user alone"};
+                         "create it with the secret as its only line, readable only by memoird's user"};
     }
     if (error.kind == FileError::unreadable) {
         return Complaint{what + " cannot be read: " + error.text,
                          "let memoird's user read it (chown, chmod 0400), or use " + match.base() +
-                             "_credential, which needs no such right"};
+                             "_credential, which needs no such permission"};
     }
     return from_content(what, std::move(content), error.world_readable);
 }
@@ -63,7 +63,7 @@ Outcome read_credential(const Sources& sources, const Match& match, const std::s
         return c == '/' || c == ':' || byte < 0x20 || byte == 0x7F;
     };
     if (name.empty() || name == "." || name == ".." || std::any_of(name.begin(), name.end(), odd)) {
-        return Complaint{match.path() + " is no name of a credential",
+        return Complaint{match.path() + " is not a valid credential name",
                          "write the name that stands before the colon in the unit's LoadCredential="};
     }
     const char* directory = sources.environment ? sources.environment("CREDENTIALS_DIRECTORY")
@@ -73,13 +73,13 @@ Outcome read_credential(const Sources& sources, const Match& match, const std::s
         // systemd gives the folder only to a unit that loads something; memoirctl run by a person has none
         // either.
         return Complaint{
-            match.path() + " names the credential " + name + ", and none is handed to this process",
+            match.path() + " names the credential " + name + ", but this process was passed no credentials",
             "add LoadCredential=" + name +
                 ":/path to the unit (systemctl edit memoird) and restart it; "
-                "outside of a unit set CREDENTIALS_DIRECTORY to a folder with it, or use " +
+                "outside a unit, set CREDENTIALS_DIRECTORY to a folder that contains it, or use " +
                 match.base() + "_file"};
     }
-    const std::string what = "the credential that " + match.path() + " names";
+    const std::string what = "the credential named by " + match.path();
     std::string content;
     const FileError error = read_file(std::string(directory) + "/" + name, largest, content);
     if (error.kind == FileError::missing) {
@@ -95,9 +95,9 @@ Outcome read_credential(const Sources& sources, const Match& match, const std::s
 
 Complaint not_inline(const Match& match) {
     const std::string name = match.name();
-    return {match.path() + " must not stand in the configuration itself",
-            "write it into a file that only memoird's user can read, and " + name + "_file = \"/path\"; or " +
-                name + "_credential = \"name\" of a systemd credential"};
+    return {match.path() + " must not be in the configuration itself",
+            "write it to a file that only memoird's user can read and set " + name +
+                "_file = \"/path\", or set " + name + "_credential to the name of a systemd credential"};
 }
 
 Outcome read(const Sources& sources, const Setting& setting) {
@@ -105,7 +105,7 @@ Outcome read(const Sources& sources, const Setting& setting) {
     if (match.source == Source::value && !match.key->inline_secret) return not_inline(match);
     if (setting.value.type != Node::Type::text) {
         return Complaint{
-            match.path() + " must be a text, not " + std::string(with_article(setting.value.type)),
+            match.path() + " must be a string, not " + std::string(with_article(setting.value.type)),
             "write " + match.name() + " = \"...\", in quotes"};
     }
     const std::string& text = setting.value.text;
@@ -143,7 +143,7 @@ void resolve(const Sources& sources, const Setting& setting, Config& config, Fin
     auto& found = std::get<Read>(outcome);
     if (found.world_readable) {
         findings.warning(setting.origin,
-                         {"every user of this machine can read the file that " + match.path() + " names",
+                         {"every user of this machine can read the file named by " + match.path(),
                           "chmod o-r it, and chown it to memoird's user"});
     }
     if (match.key->section == "database" && !found.value.empty()) {

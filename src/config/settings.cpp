@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/join.hpp"
 #include "config/files.hpp"
 #include "config/nearest.hpp"
 
@@ -20,12 +21,6 @@ const Section* find_section(std::string_view name) {
         if (section.name == name) return &section;
     }
     return nullptr;
-}
-
-std::string join(const std::vector<std::string>& names) {
-    std::string out;
-    for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-    return out;
 }
 
 std::vector<std::string> section_names() {
@@ -61,7 +56,7 @@ class FileWalk {
             const std::string full = path.empty() ? member.name : path + "." + member.name;
             const bool lane = path == "lanes";
             if (lane && !is_lane_name(member.name)) {
-                findings_.problem(origin(member.at), {"this is no name for a lane",
+                findings_.problem(origin(member.at), {"this is not a valid lane name",
                                                       "up to 32 of a-z, 0-9, _ and -, as in [lanes.embed]"});
             } else if (lane || full == "lanes" || find_section(full) != nullptr) {
                 section(full, member);
@@ -118,16 +113,16 @@ void gather_file(const Sources& sources, Settings& settings, Findings& findings)
         case FileError::unreadable:
             if (sources.file_required)
                 findings.problem(whole, {"the configuration file cannot be read: " + error.text,
-                                         "it has to be a file of at most 1 MiB that this user may read"});
+                                         "it must be a file of at most 1 MiB that this user can read"});
             else
                 findings.warning(whole, {"the configuration file cannot be read (" + error.text +
-                                             "): what holds is the defaults, flags and environment",
+                                             "): only defaults, flags and environment variables apply",
                                          "name a file of your own with --config, or run this as root"});
             return;
     }
     if (const auto at = invalid_utf8(text)) {
         findings.problem({Origin::Level::file, sources.file, *at},
-                         {"this is not UTF-8", "save the file as UTF-8"});
+                         {"the file is not UTF-8", "save the file as UTF-8"});
         return;
     }
     auto read = sources.file.ends_with(".json") ? read_json(text) : read_toml(text);
@@ -217,11 +212,11 @@ void unknown_variable(const std::string& name, Findings& findings) {
         const auto word = section.name.substr(0, section.name.find('.'));
         return name.starts_with(environment_name(word) + "_");
     });
-    Complaint complaint{"no key has this variable", near.empty()
-                                                        ? "unset it; a variable's name is MEMOIRD_, the "
-                                                          "section, _ and the key, as in "
-                                                          "MEMOIRD_WORKER_LEASE"
-                                                        : "did you mean " + near + "?"};
+    Complaint complaint{"this variable belongs to no key",
+                        near.empty() ? "unset it; a variable's name is MEMOIRD_, the "
+                                       "section, _ and the key, as in "
+                                       "MEMOIRD_WORKER_LEASE"
+                                     : "did you mean " + near + "?"};
     // Something else's variable must not stop a start; a key with a slip of the pen must.
     if (ours || !near.empty()) {
         findings.problem(origin, std::move(complaint));
@@ -279,7 +274,8 @@ void gather_flags(const Sources& sources, Settings& settings, Findings& findings
 Complaint unknown_key(std::string_view section, std::string_view name) {
     if (section == "lanes" || section.starts_with("lanes.")) {
         if (section != "lanes" && !is_lane_name(section.substr(6))) {
-            return {"this is no name for a lane", "up to 32 of a-z, 0-9, _ and -, as in lanes.embed.loops"};
+            return {"this is not a valid lane name",
+                    "up to 32 of a-z, 0-9, _ and -, as in lanes.embed.loops"};
         }
         const auto names = key_names("lanes.*");
         const std::string near = nearest(name, names);

@@ -81,8 +81,9 @@ SyntaxError explain(const toml::parse_error& error) {
     // would only confuse.
     constexpr std::string_view known[]{"key", "table header", "string", "array", "inline table", "comment"};
     if (std::find(std::begin(known), std::end(known), what) == std::end(known)) what = "value";
-    return {at, "this is not TOML: the " + std::string(what) + " does not parse",
-            "lines have the form key = value under a [section]; texts and durations stand in double quotes"};
+    return {
+        at, "this is not TOML: the " + std::string(what) + " is not valid",
+        "lines have the form key = value under a [section]; strings and durations must be in double quotes"};
 }
 
 // Walks over a file as a TOML lexer does, minding nothing but where texts and comments begin and end, and
@@ -169,7 +170,7 @@ class AsciiCheck {
 std::variant<Node, SyntaxError> read_toml(std::string_view source) {
     if (const auto at = AsciiCheck(source).offender()) {
         return SyntaxError{*at, "a character beyond ASCII outside quotes",
-                           "texts stand between plain quotes, \"like this\", not typographic ones"};
+                           "put strings in plain quotes, \"like this\", not typographic ones"};
     }
     try {
         const toml::table table = toml::parse(source);

@@ -68,7 +68,7 @@ Arguments arguments_of(const CommandLine& line, const Command& command) {
         if (line.has(name)) values[name] = line.get(name, "");
     }
     if (command.rest.empty() && !line.rest.empty())
-        throw Usage(std::string(command.name) + " takes no " + line.rest[0]);
+        throw Usage(std::string(command.name) + " takes no argument " + line.rest[0]);
     return {std::move(values), line.rest};
 }
 
@@ -138,7 +138,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
         }
         if (!command) {
             if (found.words.empty()) return report(usage, "no command given", "memoirctl --help");
-            return report(usage, "there is no command " + found.words[0], "memoirctl --help lists them");
+            return report(usage, "unknown command " + found.words[0], "memoirctl --help lists them");
         }
         return load_and_run(*command, line, out, err, report);
     } catch (const Usage& error) {

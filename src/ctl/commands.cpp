@@ -19,8 +19,8 @@ const std::vector<Option>& shared_options() {
     static const std::vector<Option> all = [] {
         auto table = config::source_options();
         table.insert(table.end(), {
-                                      {"json", "", "answer as JSON, also when something goes wrong"},
-                                      {"help", "", "what the command does", {}, 'h'},
+                                      {"json", "", "print JSON, also for errors"},
+                                      {"help", "", "print this help", {}, 'h'},
                                       {"version", "", "print the version"},
                                   });
         return table;
@@ -31,11 +31,11 @@ const std::vector<Option>& shared_options() {
 const std::vector<ExitMeaning>& exit_codes() {
     static const std::vector<ExitMeaning> all{
         {ok, "Done."},
-        {unexpected, "What was asked for is not there (a job, say), or something unexpected happened."},
+        {unexpected, "What was asked for does not exist (a job, say), or an unexpected error occurred."},
         {usage, "The command line cannot be understood."},
         {unavailable, "The database or a backend that the command needs cannot be reached."},
         {configuration,
-         "The configuration, the schema, a privilege or a model's files are not what they have to be."},
+         "The configuration, the schema, a privilege or a model's files must be corrected first."},
     };
     return all;
 }

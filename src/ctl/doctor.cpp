@@ -105,7 +105,7 @@ Finding examined(std::string check, const std::function<void(Finding&)>& look) {
         finding = {finding.check, grade_of(failure.type()), failure.reason(), failure.hint};
     } catch (const pg::Error& error) {
         finding = {finding.check, grade_of(error), error.what(),
-                   "check database.url, and that PostgreSQL runs"};
+                   "check database.url, and that PostgreSQL is running"};
     }
     return finding;
 }
@@ -121,11 +121,13 @@ bool went_well(const Findings& findings) {
 }
 
 Command doctor_command() {
-    Command command{"doctor", "", "check everything that a start needs, a line each, with a HINT", {}, run};
+    Command command{
+        "doctor", "", "check everything that memoird needs to start, one line each, with a HINT", {}, run};
     command.details =
-        "A line is ok, a warning (memoird works, with less), unavailable (what is needed does not answer; "
-        "exit 69) or wrong (it can never work so; exit 78). Nothing is changed that another program would "
-        "see. Run it as the user that the service runs as, or as root.";
+        "A line is ok, a warning (memoird works, but with less), unavailable (something that is needed does "
+        "not "
+        "answer; exit 69) or wrong (it cannot work as it is set up; exit 78). Changes nothing that another "
+        "program would see. Run it as the user that the service runs as, or as root.";
     command.rights = Rights::read;
     command.despite_problems = true;
     return command;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/failure.hpp"
+#include "base/join.hpp"
 #include "ctl/doctor.hpp"
 #include "ctl/table.hpp"
 #include "endpoint/endpoint.hpp"
@@ -33,10 +34,10 @@ void need_files(const std::string& folder, std::initializer_list<const char*> fi
         const auto path = folder + "/" + file;
         std::error_code ignored;
         if (!std::filesystem::is_regular_file(path, ignored))
-            throw StartError("there is no " + std::string(file) + " in " + folder,
+            throw StartError(folder + " does not contain " + file,
                              "install memoird-local-models, or set " + setting);
         if (::access(path.c_str(), R_OK) != 0)
-            throw StartError(path + " cannot be read by this user", "chmod a+r " + path);
+            throw StartError("this user cannot read " + path, "chmod a+r " + path);
     }
 }
 
@@ -53,7 +54,7 @@ Finding chat(Context& context, const std::string& role, const std::optional<mode
              const std::string& kind) {
     return examined(role, [&](Finding& finding) {
         if (!options) {
-            finding.detail = "not configured: " + kind + " jobs are left alone here";
+            finding.detail = "not configured: this host leaves " + kind + " jobs to others";
             return;
         }
         finding.detail = options->provider + " " + model::chat_model(*options) + " at " +
@@ -100,7 +101,7 @@ void look_at_models(Context& context, Findings& findings) {
         if (complete)
             findings.push_back(examined("tokenizer", [&](Finding& finding) {
                 model::WordPiece::load(config.embedding.model_dir + "/tokenizer.json");
-                finding.detail = "reads";
+                finding.detail = "valid";
             }));
         complete = complete && went_well(findings);
     }
@@ -110,8 +111,9 @@ void look_at_models(Context& context, Findings& findings) {
             if (auto* endpoint = embedder.endpoint()) need(*endpoint);
             const std::string word = "memoird";
             embedder.embed(std::span(&word, 1), {});
-            finding.detail = config.embedding.provider + " " + config.embedding.model + " gives vectors of " +
-                             std::to_string(config.embedding.dimension) + " dimensions";
+            finding.detail = config.embedding.provider + " " + config.embedding.model +
+                             " returns vectors of " + std::to_string(config.embedding.dimension) +
+                             " dimensions";
         }));
     if (nli)
         findings.push_back(examined("classifier model", [&](Finding& finding) {
@@ -133,16 +135,14 @@ void look_at_vectors(Context& context, Findings& findings) {
         seen = context.index().look({});
         finding.detail = qdrant ? "collection " + options.collection + " at " + shown_url(options.url)
                                 : "the table memoird_vectors";
-        if (!seen.there) finding.detail += ": not there yet, memoird creates it at its start";
+        if (!seen.there) finding.detail += ": does not exist yet; memoird creates it when it starts";
     }));
     if (!qdrant || !went_well(findings) || !seen.there) return;
     findings.push_back(examined("vector index: payload indexes", [&](Finding& finding) {
-        finding.detail = "all there";
-        std::string missing;
-        for (const auto& key : seen.missing_indexes) missing += (missing.empty() ? "" : ", ") + key;
-        if (!missing.empty())
-            doubt(finding, "missing: " + missing + "; searches scan",
-                  "memoird creates them at its start; start it, or look at its key's rights");
+        finding.detail = "all present";
+        if (!seen.missing_indexes.empty())
+            doubt(finding, "missing: " + join(seen.missing_indexes) + "; searches scan the collection",
+                  "memoird creates them when it starts; start it, or check the permissions of its API key");
     }));
     if (!seen.missing_indexes.empty()) return;  // a write would create them
     findings.push_back(examined("vector index: takes writes", [&](Finding&) {
@@ -165,8 +165,8 @@ void look_at_graph(Context& context, Findings& findings) {
         const std::vector<std::string> question{"MODULE", "LIST"};
         std::int64_t version = 0;
         if (!has_graph_module(context.graph().client().command(question, {}), version))
-            throw StartError("the server has no FalkorDB module",
-                             "graph.url has to name a Redis server that loads falkordb.so");
+            throw StartError("the server has not loaded the FalkorDB module",
+                             "graph.url must name a Redis server that loads falkordb.so");
         finding.detail = "version " + std::to_string(version / 10'000) + "." +
                          std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
     }));

@@ -55,7 +55,7 @@ bool exempt(const std::string& host) {
 
 Finding proxies(const config::Config& config) {
     return examined("proxies", [&](Finding& finding) {
-        finding.detail = "no call goes through one";
+        finding.detail = "none in use";
         for (const auto& [section, url] : http_backends(config)) {
             const auto parsed = http::parse_url(url);
             if (!parsed || http::is_loopback(*parsed) || exempt(parsed->host)) continue;
@@ -64,10 +64,10 @@ Finding proxies(const config::Config& config) {
                                   ? variable({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
                                   : variable({"http_proxy", "all_proxy", "ALL_PROXY"});
             if (name.empty()) continue;
-            doubt(finding, "calls to [" + section + "] go through the proxy that " + name + " names",
-                  "if that is not meant: add " + parsed->host +
-                      " to no_proxy. The service has an environment of its own: systemctl show -p "
-                      "Environment memoird");
+            doubt(finding, "calls to [" + section + "] go through the proxy named by " + name,
+                  "if this is not intended, add " + parsed->host +
+                      " to no_proxy; the service has its own environment: systemctl show -p Environment "
+                      "memoird");
         }
     });
 }
@@ -78,7 +78,8 @@ Finding host_name(const config::Config& config) {
         if (config.worker.host.empty()) gethostname(buffer.data(), buffer.size() - 1);
         finding.detail = config.worker.host.empty() ? buffer.data() : config.worker.host;
         if (finding.detail.empty() || finding.detail.starts_with("localhost"))
-            doubt(finding, "\"" + finding.detail + "\" does not tell this host from others of the fleet",
+            doubt(finding,
+                  "\"" + finding.detail + "\" does not distinguish this host from others in the fleet",
                   "set worker.host, or the machine's host name");
     });
 }
@@ -87,10 +88,10 @@ Finding embedding_threads(const config::Config& config) {
     return examined("embedding threads", [&](Finding& finding) {
         const int usable = model::usable_cpus();
         finding.detail = std::to_string(config.embedding.threads > 0 ? config.embedding.threads : usable) +
-                         " for " + std::to_string(usable) + " usable processors";
+                         " on " + std::to_string(usable) + " usable processors";
         if (config.embedding.provider == "onnx" && config.embedding.threads > usable)
             doubt(finding, finding.detail,
-                  "lower embedding.threads, or set it to 0: more only wait for each other");
+                  "lower embedding.threads, or set it to 0: further threads only wait for each other");
     });
 }
 
@@ -104,8 +105,8 @@ std::int64_t descriptors_needed(const config::Config& config) {
 
 void look_at_unit(const UnitFile& unit, const config::Config& config, Findings& findings) {
     findings.push_back(examined("systemd unit: enabled", [&](Finding& finding) {
-        finding.detail = "it starts with the machine";
-        if (!unit.enabled()) doubt(finding, "it does not start with the machine", "systemctl enable memoird");
+        finding.detail = "starts at boot";
+        if (!unit.enabled()) doubt(finding, "does not start at boot", "systemctl enable memoird");
     }));
     findings.push_back(examined("systemd unit: stop time", [&](Finding& finding) {
         const auto limit = unit.duration("TimeoutStopSec", std::chrono::seconds(90));
@@ -114,15 +115,15 @@ void look_at_unit(const UnitFile& unit, const config::Config& config, Findings& 
         if (limit && limit->count() > 0 && *limit <= drain)
             doubt(finding,
                   "TimeoutStopSec is " + config::format_duration(*limit) + ", worker.drain_timeout is " +
-                      config::format_duration(drain) + ": systemd kills what is still draining",
-                  "systemctl edit memoird: TimeoutStopSec= well above worker.drain_timeout");
+                      config::format_duration(drain) + ": systemd kills memoird while it is draining",
+                  "systemctl edit memoird: set TimeoutStopSec= well above worker.drain_timeout");
     }));
     findings.push_back(examined("systemd unit: watchdog", [&](Finding& finding) {
         const auto period = unit.duration("WatchdogSec", Milliseconds(0));
-        finding.detail = "it restarts a process that hangs";
+        finding.detail = "restarts a process that hangs";
         if (!period || period->count() == 0)
-            doubt(finding, "WatchdogSec is not set: a process that hangs stays",
-                  "systemctl edit memoird: WatchdogSec=30s");
+            doubt(finding, "WatchdogSec is not set: a process that hangs is not restarted",
+                  "systemctl edit memoird: set WatchdogSec=30s");
     }));
 }
 
@@ -133,7 +134,7 @@ Finding descriptors(const std::optional<UnitFile>& unit, const config::Config& c
         getrlimit(RLIMIT_NOFILE, &own);
         const auto limit = of_unit.value_or(static_cast<std::int64_t>(own.rlim_cur));
         const auto needed = descriptors_needed(config);
-        finding.detail = std::to_string(limit) + " for about " + std::to_string(needed);
+        finding.detail = "limit " + std::to_string(limit) + ", about " + std::to_string(needed) + " needed";
         if (limit < needed)
             doubt(finding, finding.detail,
                   of_unit ? "systemctl edit memoird: raise LimitNOFILE="
@@ -147,7 +148,7 @@ void look_at_configuration(Context& context, Findings& findings) {
     for (const auto& problem : context.loaded().problems)
         findings.push_back(
             {"configuration", Grade::wrong, problem.where + ": " + problem.text, problem.hint});
-    if (findings.empty()) findings.push_back({"configuration", Grade::good, "reads without a problem", ""});
+    if (findings.empty()) findings.push_back({"configuration", Grade::good, "valid", ""});
     for (const auto& warning : context.loaded().warnings)
         findings.push_back(
             {"configuration: warning", Grade::doubtful, warning.where + ": " + warning.text, warning.hint});

@@ -31,10 +31,10 @@ constexpr int beside_pool = 3;
 Finding writable(const Server& server) {
     return examined("database takes writes", [&](Finding&) {
         if (server.standby)
-            throw StartError("it is a standby",
+            throw StartError("the server is a standby",
                              "name the primary in database.url, or add target_session_attrs=read-write");
         if (server.read_only)
-            throw StartError("the transactions of role " + server.role + " begin read only",
+            throw StartError("transactions of role " + server.role + " are read-only by default",
                              "alter role " + server.role + " reset default_transaction_read_only");
     });
 }
@@ -48,7 +48,7 @@ Finding clock(const Server& server) {
             doubt(finding,
                   "this host is " + std::to_string(static_cast<long>(std::abs(skew))) + " s " +
                       (skew > 0 ? "ahead of" : "behind") + " the database",
-                  "let both follow NTP: times in logs do not match those in the queue");
+                  "synchronize both with NTP: times in the log do not match times in the queue");
     });
 }
 
@@ -66,10 +66,10 @@ Finding connections(const Server& server, const config::Config& config) {
     return examined("connections", [&](Finding& finding) {
         const auto ours = config.database.pool + beside_pool;
         auto free = server.max_connections - server.reserved - server.used;
-        std::string whose = " of " + std::to_string(free) + " that others leave free";
+        std::string whose = " needed, " + std::to_string(free) + " available";
         if (server.role_connections && *server.role_connections < free) {
             free = *server.role_connections;
-            whose = " of " + std::to_string(free) + " that role " + server.role + " may have";
+            whose = " needed, " + std::to_string(free) + " allowed for role " + server.role;
         }
         finding.detail = std::to_string(ours) + whose;
         if (ours > free)
@@ -80,11 +80,11 @@ Finding connections(const Server& server, const config::Config& config) {
 
 Finding durability(const Server& server) {
     return examined("database durability", [&](Finding& finding) {
-        finding.detail = "what is committed survives a crash of the server";
+        finding.detail = "commits survive a crash of the server";
         if (!server.fsync || !server.full_page_writes)
             doubt(finding,
                   std::string(server.fsync ? "full_page_writes" : "fsync") +
-                      " is off: a crash of the server loses what was committed",
+                      " is off: a crash of the server can lose commits or corrupt the database",
                   std::string("set ") + (server.fsync ? "full_page_writes" : "fsync") +
                       " = on in postgresql.conf");
     });
@@ -92,12 +92,12 @@ Finding durability(const Server& server) {
 
 Finding pooler(Context& context) {
     return examined("connection pooler", [&](Finding& finding) {
-        finding.detail = "none between";
+        finding.detail = "none";
         if (context.database().reaches_server()) return;
-        finding.detail = "there is one; memoird needs nothing of a session";
+        finding.detail = "in use; memoird does not depend on session state";
         const auto& config = context.config();
         if (config.worker.listen && config.database.listen_url.empty())
-            doubt(finding, "there is one, and LISTEN does not pass one in transaction mode",
+            doubt(finding, "in use, and LISTEN does not work through a pooler in transaction mode",
                   "set database.listen_url to a direct connection, or worker.listen = false");
     });
 }
@@ -107,7 +107,7 @@ Finding notifications(Context& context) {
     return examined("notifications", [&](Finding& finding) {
         const auto& config = context.config();
         if (!config.worker.listen) {
-            finding.detail = "worker.listen is off: memoird polls";
+            finding.detail = "worker.listen is false: memoird polls";
             return;
         }
         auto options = context.connect_options();
@@ -135,16 +135,16 @@ Finding notifications(Context& context) {
         const char* hint = "set database.listen_url to a direct connection; until then memoird polls";
         if (why) return doubt(finding, why->what(), hint);
         if (state != pg::Listener::State::working)
-            return doubt(finding, "what is notified does not arrive: a pooler is between", hint);
-        finding.detail = "they arrive";
+            return doubt(finding, "notifications do not arrive: a pooler is in between", hint);
+        finding.detail = "delivered";
     });
 }
 
 Finding addition(const char* check, bool present, bool needed, const char* without) {
-    Finding finding{std::string("schema: ") + check, Grade::good, "there", ""};
+    Finding finding{std::string("schema: ") + check, Grade::good, "present", ""};
     if (present) return finding;
     finding.grade = needed ? Grade::wrong : Grade::doubtful;
-    finding.detail = std::string("not there: ") + without;
+    finding.detail = std::string("missing: ") + without;
     finding.hint = "memoirctl schema apply creates it";
     return finding;
 }
@@ -157,7 +157,7 @@ bool look_at_database(Context& context, Findings& findings) {
         const int version = context.database().server_version();
         const auto shown =
             "PostgreSQL " + std::to_string(version / 10'000) + "." + std::to_string(version % 10'000);
-        if (version < oldest_server) throw StartError(shown, "PostgreSQL 13 or later is needed");
+        if (version < oldest_server) throw StartError(shown, "PostgreSQL 13 or later is required");
         server = schema::ask_server(context.database());
         finding.detail = shown + ", as " + server.role;
     }));
@@ -176,11 +176,11 @@ bool look_at_database(Context& context, Findings& findings) {
     findings.push_back(durability(server));
     findings.push_back(notifications(context));
     findings.push_back(examined("autovacuum", [&](Finding& finding) {
-        finding.detail = "it cleans up behind the queue";
+        finding.detail = "on for the queue";
         if (!server.autovacuum || schema::queue_not_vacuumed(context.database(), context.schema()))
             doubt(finding,
-                  "it is off" + std::string(server.autovacuum ? " for memory_jobs" : "") +
-                      ": every claim reads past the rows of jobs long done",
+                  "off" + std::string(server.autovacuum ? " for memory_jobs" : "") +
+                      ": every claim reads past the dead rows of completed jobs",
                   server.autovacuum ? "alter table memory_jobs reset (autovacuum_enabled)"
                                     : "set autovacuum = on in postgresql.conf");
     }));
@@ -194,8 +194,8 @@ bool look_at_database(Context& context, Findings& findings) {
         doubt(finding,
               (oldest.pid ? "process " + std::to_string(oldest.pid) + " (" + oldest.application + ")"
                           : oldest.application) +
-                  " of role " + oldest.role + " keeps one open since " + std::to_string(oldest.seconds) +
-                  " s: vacuum cannot clean up behind the queue",
+                  " of role " + oldest.role + " has kept a transaction open for " +
+                  std::to_string(oldest.seconds) + " s: vacuum cannot remove dead rows of the queue",
               "end it: select pg_terminate_backend(pid), or rollback prepared");
     }));
     return true;
@@ -204,12 +204,12 @@ bool look_at_database(Context& context, Findings& findings) {
 bool look_at_schema(Context& context, Findings& findings) {
     findings.push_back(examined("schema", [&](Finding& finding) {
         schema::check_columns(context.database(), context.schema());
-        finding.detail = context.schema() + " is as the contract says";
+        finding.detail = context.schema() + " matches the contract";
     }));
     if (!went_well(findings)) return false;
     findings.push_back(examined("grants", [&](Finding& finding) {
         schema::check(context.database(), context.schema());
-        finding.detail = "this role may do what a daemon does";
+        finding.detail = "this role has the privileges that memoird needs";
     }));
     const bool usable = went_well(findings);
     const auto& has = context.additions();
@@ -220,16 +220,18 @@ bool look_at_schema(Context& context, Findings& findings) {
     findings.push_back(
         addition("index (kind, updated_at)", has.failed_index, false, "listing failed jobs scans the queue"));
     findings.push_back(addition("index (kind, claimed_at)", has.parked_index, false,
-                                "jobs that wait for a backend are looked for among all claims"));
-    findings.push_back(addition("table memoird_replies", has.replies, false, "a retry pays the model again"));
-    findings.push_back(addition("table memoird_pauses", has.pauses, false, "memoirctl pause does nothing"));
-    findings.push_back(addition("table memoird_hosts", has.hosts, false, "who serves what is unknown"));
+                                "finding parked jobs that are due scans all claims"));
     findings.push_back(
-        addition("table memoird_duties", has.duties, false, "each process does what one could do for all"));
+        addition("table memoird_replies", has.replies, false, "a retry pays for its model call again"));
+    findings.push_back(addition("table memoird_pauses", has.pauses, false, "memoirctl pause does nothing"));
+    findings.push_back(
+        addition("table memoird_hosts", has.hosts, false, "which hosts serve a kind is unknown"));
+    findings.push_back(addition("table memoird_duties", has.duties, false,
+                                "every process repeats what one could do for the fleet"));
     findings.push_back(addition("trigger memoird_notify", has.notify, false, "jobs wait for the next poll"));
     if (has.notify_serial)
         findings.push_back(addition("trigger memoird_notify of this release", false, false,
-                                    "the commits of all that insert jobs wait for each other"));
+                                    "commits of all writers that insert jobs wait for each other"));
     findings.push_back(addition("table memoird_vectors", has.vectors,
                                 context.config().vector.backend == "postgres",
                                 "vector.backend = \"postgres\" needs it"));

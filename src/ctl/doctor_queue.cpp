@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/join.hpp"
 #include "ctl/doctor.hpp"
 #include "ctl/fleet.hpp"
 #include "ctl/table.hpp"
@@ -17,12 +18,6 @@ namespace {
 // One or two are a poison memory; so many are a cause that somebody has to look for.
 constexpr std::int64_t many_failed = 100;
 
-std::string listed(const std::vector<std::string>& words) {
-    std::string text;
-    for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-    return text;
-}
-
 Finding failed_jobs(const std::vector<queue::Depth>& depths) {
     return examined("failed jobs", [&](Finding& finding) {
         std::int64_t all = 0;
@@ -34,9 +29,9 @@ Finding failed_jobs(const std::vector<queue::Depth>& depths) {
         }
         finding.detail = std::to_string(all);
         if (!piles.empty())
-            doubt(finding, listed(piles),
-                  "memoirctl jobs list shows the reasons; when the cause is mended: memoirctl jobs retry "
-                  "--all");
+            doubt(
+                finding, join(piles),
+                "memoirctl jobs list shows the reasons; after fixing the cause: memoirctl jobs retry --all");
     });
 }
 
@@ -53,8 +48,9 @@ Finding served(const std::vector<queue::Depth>& depths, const std::vector<queue:
         finding.detail =
             std::to_string(living.size()) + (living.size() == 1 ? " host is" : " hosts are") + " alive";
         if (!orphans.empty())
-            doubt(finding, finding.detail + ", and none serves what waits: " + listed(orphans),
-                  "start a memoird whose lanes and sections serve them (memoirctl jobs why ID says more)");
+            doubt(finding,
+                  finding.detail + ", but no host serves kinds that have jobs waiting: " + join(orphans),
+                  "start a memoird whose lanes and sections serve them (memoirctl jobs why ID has details)");
     });
 }
 
@@ -62,21 +58,21 @@ Finding versions(const std::vector<queue::Host>& living) {
     return examined("fleet: versions", [&](Finding& finding) {
         std::set<std::string> all;
         for (const auto& host : living) all.insert(host.version);
-        finding.detail = all.empty() ? "no host is alive" : listed({all.begin(), all.end()});
+        finding.detail = all.empty() ? "no host is alive" : join(std::vector(all.begin(), all.end()));
         if (all.size() > 1)
-            doubt(finding, "hosts run different ones: " + finding.detail,
-                  "finish the upgrade: memoirctl status shows which host runs what");
+            doubt(finding, "hosts run different versions: " + finding.detail,
+                  "finish the upgrade: memoirctl status shows the version of each host");
     });
 }
 
 Finding breakers(const std::vector<queue::Host>& living) {
     return examined("fleet: backends", [&](Finding& finding) {
-        finding.detail = "no host reports one that is away";
+        finding.detail = "every backend is available on every host";
         for (const auto& host : living)
             for (const auto& endpoint : troubled_endpoints(host)) {
                 if (endpoint.code != "breaker") continue;  // a provider's rate limit is no trouble
-                doubt(finding, "at " + host.host + ":" + std::to_string(host.pid) + " " + endpoint.text,
-                      "look from that host: memoirctl doctor there");
+                doubt(finding, "on " + host.host + ":" + std::to_string(host.pid) + ", " + endpoint.text,
+                      "run memoirctl doctor on that host");
             }
     });
 }
@@ -93,29 +89,31 @@ void look_at_queue(Context& context, Findings& findings) {
     findings.push_back(examined("claims", [&](Finding& finding) {
         const auto overdue = queue::overdue_claims(database, context.schema(), config.worker.lease,
                                                    config.worker.foreign_lease);
-        finding.detail = "none is long past its lease";
+        finding.detail = "none is long overdue";
         if (overdue > 0)
-            doubt(finding,
-                  count(overdue, overdue == queue::depth_cap) +
-                      " are long past their lease, and nobody takes them back",
-                  "start a memoird; with one running, look for its errors and at the clocks");
+            doubt(
+                finding,
+                count(overdue, overdue == queue::depth_cap) + (overdue == 1 ? " has" : " have") +
+                    " been past the end of the lease for more than a lease, and no worker takes the job back",
+                "start a memoird; if one is running, check its log for errors, and the clocks");
     }));
     findings.push_back(examined("pauses", [&](Finding& finding) {
         finding.detail = "none";
         for (const auto& pause : read_pauses(context))
             doubt(finding,
-                  (pause.kind == queue::every_kind ? "every kind" : pause.kind) + " is paused since " +
+                  (pause.kind == queue::every_kind ? "every kind" : pause.kind) + " was paused at " +
                       pause.paused_at + " by " + pause.paused_by,
-                  "memoirctl resume ends it");
+                  "memoirctl resume ends the pause");
     }));
     findings.push_back(examined("memories without a vector", [&](Finding& finding) {
         const auto failed = memory::failed_vectors(database, context.schema(), queue::depth_cap);
-        finding.detail = "none whose embedding has failed";
+        finding.detail = "no embedding has failed";
         if (failed > 0)
             doubt(finding,
                   count(failed, failed == queue::depth_cap) +
-                      " whose embedding has failed: no search finds them",
-                  "when the cause is mended: memoirctl reconcile --failed");
+                      (failed == 1 ? " embedding has" : " embeddings have") +
+                      " failed: searches do not find these memories",
+                  "after fixing the cause: memoirctl reconcile --failed");
     }));
     const auto hosts = read_hosts(context);
     if (!hosts) return;  // said with the table that is not there

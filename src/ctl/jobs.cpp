@@ -31,7 +31,8 @@ std::int64_t job_id(const Arguments& arguments) {
 
 queue::JobRow need_job(Context& context, std::int64_t id) {
     if (auto job = queue::find_job(context.database(), context.schema(), id)) return *std::move(job);
-    throw NotFound("there is no job " + std::to_string(id) + ": it is done, or it went with its memory");
+    throw NotFound("job " + std::to_string(id) +
+                   " does not exist: it was completed, or deleted with its memory");
 }
 
 Option kind_choice(std::string_view help) {

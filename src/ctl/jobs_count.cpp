@@ -20,7 +20,7 @@ int run(Context& context, const Arguments& arguments) {
 Command jobs_count_command() {
     return {"jobs count",
             "",
-            "count jobs exactly, pending ones unless --state says otherwise",
+            "count jobs exactly, by default pending ones",
             {state_choice("in this state (default: pending)"), kind_choice("of this kind only")},
             run,
             "",

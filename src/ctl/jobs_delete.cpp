@@ -24,8 +24,9 @@ int run(Context& context, const Arguments& arguments) {
     auto json = job_json(deleted->job);
     json["synthesize_enqueued"] = deleted->synthesize_enqueued;
     context.print(json, [&](std::ostream& out) {
-        out << "job " << id << " is deleted\n";
-        if (deleted->synthesize_enqueued) out << "it was the last of its source: synthesize is enqueued\n";
+        out << "job " << id << " was deleted\n";
+        if (deleted->synthesize_enqueued)
+            out << "it was the last extraction job of its source: a synthesize job was enqueued\n";
     });
     return ok;
 }
@@ -33,13 +34,14 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_delete_command() {
-    return {"jobs delete",
-            "ID",
-            "delete one failed job: what it should have done stays undone",
-            {},
-            run,
-            "The last extract job of a source hands it on as if it were done; a deleted synthesize job takes "
-            "its staged triples with it."};
+    return {
+        "jobs delete",
+        "ID",
+        "delete one failed job: its work stays undone",
+        {},
+        run,
+        "Deleting the last extraction job of a source lets its synthesize job be enqueued, as completing it "
+        "would; deleting a synthesize job deletes its staged triples."};
 }
 
 }  // namespace memoir::ctl

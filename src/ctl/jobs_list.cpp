@@ -40,15 +40,17 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_list_command() {
-    return {"jobs list",
-            "",
-            "list jobs, failed ones unless --state says otherwise",
-            {state_choice("in this state (default: failed)"),
-             kind_choice("of this kind only"),
-             {"limit", "N", "at most N (default 50)"}},
-            run,
-            "The newest come first. A reason is a code or words of memoird: no command shows what was said.",
-            Rights::read};
+    return {
+        "jobs list",
+        "",
+        "list jobs, by default failed ones",
+        {state_choice("in this state (default: failed)"),
+         kind_choice("of this kind only"),
+         {"limit", "N", "at most N (default 50)"}},
+        run,
+        "The newest failed jobs come first. A reason consists of codes and memoird's own words: no command "
+        "shows memory content.",
+        Rights::read};
 }
 
 }  // namespace memoir::ctl

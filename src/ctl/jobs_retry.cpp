@@ -45,7 +45,7 @@ int run(Context& context, const Arguments& arguments) {
 Command jobs_retry_command() {
     return {"jobs retry",
             "[ID]",
-            "give failed jobs back to the queue, with fresh attempts and in their old place",
+            "return failed jobs to their place in the queue, with no attempts counted",
             {{"all", "", "all failed jobs instead of one ID"},
              kind_choice("with --all: of this kind only"),
              {"dry-run", "", "with --all: only count"}},

@@ -26,8 +26,7 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command jobs_show_command() {
-    return {"jobs show", "ID",        "show one job: never its payload, never what was said", {}, run,
-            "",          Rights::read};
+    return {"jobs show", "ID", "show one job, without its payload", {}, run, "", Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -42,8 +42,9 @@ Command jobs_why_command() {
         "say why a job is where it is",
         {},
         run,
-        "Tells whether it waits for a lane, is parked and until when, who holds it and how long the lease "
-        "lasts, which failed sibling or pause holds it up, and whether a living host serves its kind.",
+        "Tells whether it is waiting for a lane, until when it is parked, which process holds it and when "
+        "the "
+        "lease expires, which failed sibling or pause holds it up, and whether a live host serves its kind.",
         Rights::read};
 }
 

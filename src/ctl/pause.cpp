@@ -41,10 +41,10 @@ int pause(Context& context, const Arguments& arguments) {
     const bool changed = !context.database().exec(insert.sql, insert.params).empty();
     if (changed)
         context.log().warning("memoir.fleet.paused",
-                              "no memoird begins work of this kind until it is resumed",
+                              "claims of this kind are paused in the whole fleet until resumed",
                               {{"kind", kind}, {"by", by}});
     context.print({{"kind", kind}, {"changed", changed}}, [&](std::ostream& out) {
-        out << of_kinds(kind) << (changed ? " is paused\n" : " was paused already\n");
+        out << of_kinds(kind) << (changed ? " is paused\n" : " was already paused\n");
     });
     return ok;
 }
@@ -57,16 +57,16 @@ int resume(Context& context, const Arguments& arguments) {
     std::vector<std::string> resumed;
     for (int row = 0; row < rows.rows(); ++row) {
         resumed.push_back(rows.string(row, 0));
-        context.log().info("memoir.fleet.resumed", "work of this kind goes on",
+        context.log().info("memoir.fleet.resumed", "claims of this kind are resumed",
                            {{"kind", resumed.back()}, {"by", who()}});
     }
     const auto select = queue::select_pauses(context.schema());
     const auto left = queue::read_pauses(context.database().exec(select.sql, select.params));
     context.print({{"resumed", resumed}, {"still_paused", !left.empty()}}, [&](std::ostream& out) {
-        for (const auto& each : resumed) out << of_kinds(each) << " goes on\n";
+        for (const auto& each : resumed) out << of_kinds(each) << " is resumed\n";
         if (resumed.empty()) out << of_kinds(kind) << " was not paused\n";
         if (const auto* held = kind == queue::every_kind ? nullptr : queue::pause_of(left, kind))
-            out << "but every kind is paused since " << held->paused_at << "\nHINT: memoirctl resume\n";
+            out << "but every kind has been paused since " << held->paused_at << "\nHINT: memoirctl resume\n";
     });
     return ok;
 }
@@ -76,7 +76,7 @@ int resume(Context& context, const Arguments& arguments) {
 Command pause_command() {
     return {"pause",
             "",
-            "begin no more work in the whole fleet, until resumed; work in hand is finished",
+            "stop claiming jobs in the whole fleet until resumed; jobs in hand are finished",
             {kind_choice("only this kind")},
             pause};
 }

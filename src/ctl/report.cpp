@@ -32,12 +32,12 @@ int of_database(const Command& command, Context& context, const pg::Error& error
         case pg::ErrorClass::connection:
         case pg::ErrorClass::resources:
             return report(unavailable, std::string("the database cannot be used: ") + error.what(),
-                          "is PostgreSQL running, and does database.url name it?");
+                          "check that PostgreSQL is running, and that database.url names it");
         case pg::ErrorClass::transaction:
         case pg::ErrorClass::cancelled:
             return report(unavailable, error.what());
         case pg::ErrorClass::data:
-            return report(usage, std::string("PostgreSQL does not take this value: ") + error.what());
+            return report(usage, std::string("PostgreSQL rejects this value: ") + error.what());
         case pg::ErrorClass::permission:
         case pg::ErrorClass::schema:
         case pg::ErrorClass::read_only:
@@ -50,7 +50,7 @@ int of_database(const Command& command, Context& context, const pg::Error& error
             return report(
                 configuration, error.what(),
                 error.error_class() == pg::ErrorClass::permission
-                    ? "look at user and password in database.url, and at memoirctl schema grants ROLE"
+                    ? "check the user and password in database.url, and see memoirctl schema grants ROLE"
                     : "");
         case pg::ErrorClass::other:
             break;
@@ -89,7 +89,7 @@ int Reporter::operator()(const std::vector<config::Problem>& problems) const {
     }
     if (json_)
         write(out_, {{"error", "the configuration has problems"},
-                     {"hint", "memoird --check-config lists them, too"},
+                     {"hint", "memoird --check-config lists them too"},
                      {"exit_code", configuration},
                      {"problems", std::move(list)}});
     return configuration;

@@ -37,33 +37,34 @@ int run_change(Context& context, const Arguments& arguments, Change change, tele
 
 int apply(Context& context, const Arguments& arguments) {
     return run_change(context, arguments, schema::apply, telemetry::Level::info, "memoir.schema.applied",
-                      "what was missing in the schema was created");
+                      "missing parts of the schema were created");
 }
 
 int remove(Context& context, const Arguments& arguments) {
     return run_change(context, arguments, schema::remove, telemetry::Level::warning, "memoir.schema.removed",
-                      "what memoird had added to the schema was removed");
+                      "memoird's additions to the schema were removed");
 }
 
 }  // namespace
 
 Command schema_apply_command() {
-    return {"schema apply",
-            "",
-            "create what is missing: the schema itself, and what memoird adds to it",
-            {{"dry-run", "", "only print the SQL"},
-             {"no-notify", "", "without the insert trigger, which serialises the commits of all writers"}},
-            apply,
-            "Indexes are built concurrently and leftovers of a build that was cut off are dropped; no step "
-            "waits longer than 5 s for a lock. Needs the right to create in the schema, which the daemon "
-            "itself does not.",
-            Rights::owner};
+    return {
+        "schema apply",
+        "",
+        "create what is missing: the schema itself, and memoird's additions to it",
+        {{"dry-run", "", "only print the SQL"},
+         {"no-notify", "", "without the insert trigger, which serializes the commits of all writers"}},
+        apply,
+        "Builds indexes concurrently and drops what an interrupted build left behind; no step waits longer "
+        "than 5 s for a lock. Needs the privilege to create in the schema, which the daemon itself does not "
+        "need.",
+        Rights::owner};
 }
 
 Command schema_remove_command() {
     return {"schema remove",
             "",
-            "take away what memoird added: its tables with their rows, its indexes, its trigger",
+            "remove memoird's additions: its tables with their rows, its indexes, its trigger",
             {{"dry-run", "", "only print the SQL"}},
             remove,
             "",

@@ -13,7 +13,7 @@ int run(Context& context, const Arguments&) {
     const auto advice = schema::advice(additions);
     context.print({{"schema", context.schema()}, {"complete", true}, {"advice", advice}},
                   [&](std::ostream& out) {
-                      out << "schema " << context.schema() << " is what the contract says\n";
+                      out << "schema " << context.schema() << " matches the contract\n";
                       for (const auto& line : advice) out << line << '\n';
                       if (!advice.empty()) out << "HINT: memoirctl schema apply\n";
                   });

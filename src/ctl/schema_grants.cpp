@@ -24,10 +24,10 @@ int run(Context& context, const Arguments& arguments) {
 Command schema_grants_command() {
     return {"schema grants",
             "ROLE",
-            "print the GRANT statements that a daemon's role needs",
-            {{"read-only", "", "what a person needs who only looks: status, jobs list, search"}},
+            "print the GRANT statements that the daemon's role needs",
+            {{"read-only", "", "only what is needed for looking: status, jobs list, search"}},
             run,
-            "To be run as owner of the schema: `memoirctl schema grants memoird | psql`."};
+            "Run them as the owner of the schema: `memoirctl schema grants memoird | psql`."};
 }
 
 }  // namespace memoir::ctl

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/join.hpp"
 #include "ctl/backends.hpp"
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
@@ -124,7 +125,8 @@ void write_kinds(std::ostream& out, const Status& status) {
     };
     for (const auto& depth : status.depths) {
         const auto serving = status.serving(depth.kind);
-        std::string by = !serving ? "unknown" : *serving == 0 ? "nobody" : std::to_string(*serving) + " live";
+        std::string by =
+            !serving ? "unknown" : std::to_string(*serving) + (*serving == 1 ? " host" : " hosts");
         if (queue::pause_of(status.pauses, depth.kind)) by += ", paused";
         table.add({depth.kind, cell(depth.pending, depth.capped), cell(depth.parked, depth.capped),
                    cell(depth.claimed, depth.capped), cell(depth.failed, depth.capped), age(depth.oldest),
@@ -132,11 +134,12 @@ void write_kinds(std::ostream& out, const Status& status) {
     }
     out << table;
     if (!status.hosts)
-        out << "\nwho serves what is unknown: the table memoird_hosts is not there\nHINT: memoirctl schema "
-               "apply\n";
+        out << "\nwhich hosts serve a kind is unknown: the table memoird_hosts does not exist\nHINT: "
+               "memoirctl "
+               "schema apply\n";
     for (const auto& pause : status.pauses)
         out << "\n"
-            << printable(pause.kind == queue::every_kind ? "every kind" : pause.kind) << " is paused since "
+            << printable(pause.kind == queue::every_kind ? "every kind" : pause.kind) << " was paused at "
             << pause.paused_at << " by " << printable(pause.paused_by) << '\n';
 }
 
@@ -187,17 +190,15 @@ void write_hosts(std::ostream& out, const Status& status) {
     if (!status.hosts || status.hosts->empty()) return;
     Table table({{"HOST"}, {"PID", Right::right}, {"VERSION"}, {"SEEN", Right::right}, {"SERVES"}});
     for (const auto& host : *status.hosts) {
-        std::string kinds;
-        for (const auto& kind : host.kinds) kinds += (kinds.empty() ? "" : " ") + kind;
-        table.add(
-            {host.host, std::to_string(host.pid), host.version, age(host.seen_seconds_ago) + " ago", kinds});
+        table.add({host.host, std::to_string(host.pid), host.version, age(host.seen_seconds_ago) + " ago",
+                   join(host.kinds, " ")});
     }
     out << '\n' << table;
     write_endpoints(out, status);
     for (const auto& host : *status.hosts)
         if (alive(host, status.lease))
             for (const auto& endpoint : troubled_endpoints(host))
-                out << "at " << printable(host.host) << ":" << host.pid << " " << printable(endpoint.text)
+                out << "on " << printable(host.host) << ":" << host.pid << ", " << printable(endpoint.text)
                     << '\n';
 }
 
@@ -205,7 +206,7 @@ void write_backends(std::ostream& out, const Status& status) {
     out << '\n';
     for (const auto& backend : status.backends) {
         out << backend.role << ": " << printable(backend.what)
-            << (backend.usable ? " can be used from here" : " cannot be used from here: ")
+            << (backend.usable ? " is reachable from this host" : " cannot be used from this host: ")
             << printable(backend.detail) << '\n';
         if (!backend.hint.empty()) out << "HINT: " << printable(backend.hint) << '\n';
     }
@@ -226,8 +227,10 @@ int run(Context& context, const Arguments&) {
 }  // namespace
 
 Command status_command() {
-    return {"status",    "", "how deep the queue is, who holds what, are the backends reachable", {}, run, "",
-            Rights::read};
+    return {
+        "status",    "",  "show the queue's depth, its holders, the fleet, and which backends are reachable",
+        {},          run, "",
+        Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -31,7 +31,7 @@ bool in_fan_in(const std::string& kind) {
 void explain_hosts(const WhyFacts& facts, Reasons& reasons) {
     if (!facts.hosts) {
         reasons.push_back({"hosts_unknown",
-                           "which hosts serve its kind is unknown: the table memoird_hosts is not there "
+                           "which hosts serve this kind is unknown: the table memoird_hosts does not exist "
                            "(memoirctl schema apply creates it)"});
         return;
     }
@@ -42,56 +42,57 @@ void explain_hosts(const WhyFacts& facts, Reasons& reasons) {
         if (std::find(host.kinds.begin(), host.kinds.end(), facts.job.kind) == host.kinds.end()) continue;
         ++serving;
         for (const auto& endpoint : troubled_endpoints(host))
-            reasons.push_back({endpoint.code, "at " + named(host) + " " + endpoint.text});
+            reasons.push_back({endpoint.code, "on " + named(host) + ", " + endpoint.text});
     }
     if (serving == 0)
-        reasons.push_back({"no_host", "no host that is alive serves " + facts.job.kind + " (" +
-                                          std::to_string(living) + " alive)"});
+        reasons.push_back({"no_host", "no live host serves " + facts.job.kind +
+                                          " (hosts alive: " + std::to_string(living) + ")"});
 }
 
 void explain_pause(const WhyFacts& facts, Reasons& reasons) {
     if (const auto* pause = queue::pause_of(facts.pauses, facts.job.kind))
         reasons.push_back({"paused", (pause->kind == queue::every_kind ? "every kind" : pause->kind) +
-                                         " is paused since " + pause->paused_at + " by " + pause->paused_by +
-                                         " (memoirctl resume ends it)"});
+                                         " was paused at " + pause->paused_at + " by " + pause->paused_by +
+                                         " (memoirctl resume ends the pause)"});
 }
 
 void explain_pending(const WhyFacts& facts, Reasons& reasons) {
     const auto& job = facts.job;
     if (std::find(queue::all_kinds.begin(), queue::all_kinds.end(), job.kind) == queue::all_kinds.end()) {
-        reasons.push_back({"unknown_kind", "memoird does not know its kind and never claims it"});
+        reasons.push_back({"unknown_kind", "memoird does not know this kind and never claims it"});
         return;
     }
     explain_pause(facts, reasons);
     explain_hosts(facts, reasons);
     if (job.suspect())
-        reasons.push_back({"suspect", "it is a suspect (" + *job.failure_reason +
-                                          "): taken alone, by a process that holds nothing else"});
+        reasons.push_back({"suspect", "the job is a suspect (" + *job.failure_reason +
+                                          "): only a process that holds no other job claims it"});
     else if (job.failure_reason)
         reasons.push_back(
             {"failed_before", "attempt " + std::to_string(job.attempts) + " failed: " + *job.failure_reason});
     const bool cut = facts.ahead >= queue::depth_cap;
     reasons.push_back(
-        {"waiting",
-         "it waits for a loop of its lane since " + age(job.age) + ", " +
-             (facts.ahead == 0 ? "next of its kind" : count(facts.ahead, cut) + " of its kind before it")});
+        {"waiting", "has been waiting for " + age(job.age) + " for a free loop in its lane; " +
+                        (facts.ahead == 0 ? "it is the next of its kind"
+                                          : count(facts.ahead, cut) + " of its kind are ahead of it")});
 }
 
 void explain_parked(const WhyFacts& facts, Reasons& reasons) {
     const auto& job = facts.job;
     const double due_in = job.due_in.value_or(0);
-    reasons.push_back({"parked", "it is parked until " + job.due_at.value_or("an unknown time") +
-                                     (due_in > 0 ? " (in " + age(due_in) + ")"
-                                                 : " (due; the next recovery brings it back)") +
-                                     " because of: " + job.failure_reason.value_or("no reason recorded") +
+    reasons.push_back({"parked", "parked until " + job.due_at.value_or("an unknown time") +
+                                     (due_in > 0 ? " (in " + age(due_in) + "): "
+                                                 : " (due; the next recovery makes it pending): ") +
+                                     job.failure_reason.value_or("no reason recorded") +
                                      "; attempts counted: " + std::to_string(job.attempts)});
     explain_pause(facts, reasons);
     explain_hosts(facts, reasons);
 }
 
 std::string lease_left(double lease, double held) {
-    return held <= lease ? "its lease lasts " + age(lease - held) + " more unless it is renewed"
-                         : "its lease ended " + age(held - lease) + " ago: the next recovery takes it back";
+    return held <= lease
+               ? "the lease expires in " + age(lease - held) + " unless it is renewed"
+               : "the lease expired " + age(held - lease) + " ago; the next recovery takes the job back";
 }
 
 void explain_claimed(const WhyFacts& facts, Reasons& reasons) {
@@ -99,35 +100,36 @@ void explain_claimed(const WhyFacts& facts, Reasons& reasons) {
     const double held = job.claimed_for.value_or(0);
     const auto holder = queue::parse_holder(job.claimed_by.value_or(""));
     if (!holder) {
-        reasons.push_back({"held", "it is held by a worker that is no memoird (" +
-                                       job.claimed_by.value_or("without a name") + ") since " + age(held) +
-                                       "; " + lease_left(seconds(facts.foreign_lease), held)});
+        reasons.push_back({"held", "held for " + age(held) + " by a worker that is not a memoird (" +
+                                       job.claimed_by.value_or("unnamed") + "); " +
+                                       lease_left(seconds(facts.foreign_lease), held)});
         return;
     }
-    std::string life = "whether it is alive is unknown";
+    std::string life = "whether that process is alive is unknown";
     if (facts.hosts) {
         const auto row = std::find_if(facts.hosts->begin(), facts.hosts->end(),
                                       [&](const queue::Host& host) { return host.nonce == holder->nonce; });
         if (row == facts.hosts->end())
-            life = "which has no row in memoird_hosts";
+            life = "that process has no row in memoird_hosts";
         else if (alive(*row, facts.lease))
-            life = "which was seen " + age(row->seen_seconds_ago) + " ago";
+            life = "last seen " + age(row->seen_seconds_ago) + " ago";
         else
-            life = "which was not seen since " + age(row->seen_seconds_ago);
+            life = "not seen for " + age(row->seen_seconds_ago);
     }
-    reasons.push_back({"held", "it is held by " + holder->host + ":" + std::to_string(holder->pid) +
-                                   ", lane " + holder->lane + ", " + life + "; " +
+    reasons.push_back({"held", "held by " + holder->host + ":" + std::to_string(holder->pid) + ", lane " +
+                                   holder->lane + "; " + life + "; " +
                                    lease_left(seconds(facts.lease), held)});
 }
 
 void explain_failed(const WhyFacts& facts, Reasons& reasons) {
     const auto& job = facts.job;
-    reasons.push_back({"failed", "it failed after " + std::to_string(job.attempts) +
+    reasons.push_back({"failed", "failed after " + std::to_string(job.attempts) +
                                      (job.attempts == 1 ? " attempt: " : " attempts: ") +
                                      job.failure_reason.value_or("no reason recorded") +
                                      " (memoirctl jobs retry or delete " + std::to_string(job.id) + ")"});
     if (in_fan_in(job.kind))
-        reasons.push_back({"blocks_fan_in", "until it is retried or deleted, its source gets no synthesize"});
+        reasons.push_back(
+            {"blocks_fan_in", "no synthesize job is enqueued for its source until it is retried or deleted"});
 }
 
 }  // namespace
@@ -149,9 +151,10 @@ std::vector<Reason> troubled_endpoints(const queue::Host& host) {
         if (text(entry, "state") == "closed") {
             const auto held = entry.find("held_ms");
             if (held != entry.end() && held->is_number() && held->get<double>() > 0)
-                troubled.push_back({"rate_limit", text(entry, "name") +
-                                                      " waits for its provider's rate limit: " +
-                                                      age(std::ceil(held->get<double>() / 1000))});
+                troubled.push_back(
+                    {"rate_limit", text(entry, "name") +
+                                       " is waiting for its provider's rate limit, for another " +
+                                       age(std::ceil(held->get<double>() / 1000))});
             continue;
         }
         std::string line = text(entry, "name") + " is " + text(entry, "state") + ": " + text(entry, "why") +
@@ -182,9 +185,9 @@ std::vector<Reason> explain(const WhyFacts& facts) {
     }
     for (const auto& sibling : facts.siblings)
         if (sibling.state == JobState::failed && in_fan_in(facts.job.kind))
-            reasons.push_back({"failed_sibling", "job " + std::to_string(sibling.id) + ", a " + sibling.kind +
-                                                     " of the same source, failed: until it is retried or "
-                                                     "deleted, the source gets no synthesize"});
+            reasons.push_back({"failed_sibling", "job " + std::to_string(sibling.id) + " (" + sibling.kind +
+                                                     ") of the same source failed: no synthesize job is "
+                                                     "enqueued until it is retried or deleted"});
     return reasons;
 }
 

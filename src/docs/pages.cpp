@@ -1,6 +1,7 @@
 // memoird(8) and memoirctl(1).
 
 #include "app/command_line.hpp"
+#include "base/join.hpp"
 #include "base/roff.hpp"
 #include "docs/program.hpp"
 
@@ -26,10 +27,7 @@ void write_options(RoffPage& page, const std::vector<Option>& options) {
     for (const auto& option : options) {
         page.entry(term(option), sentence(option.help));
         if (option.choices.empty()) continue;
-        std::string choices;
-        for (const auto choice : option.choices)
-            choices += (choices.empty() ? "" : ", ") + std::string(choice);
-        page.text("One of " + choices + ".");
+        page.text("One of " + join(option.choices) + ".");
     }
 }
 

@@ -77,7 +77,8 @@ class Page {
         totals();
         events();
         html_.raw(
-            "<footer>The queue is the whole fleet's; all else is this process. Times are UTC. No content is "
+            "<footer>The queue is the whole fleet's; everything else is this process. Times are UTC. No "
+            "content is "
             "shown here. More: <code>memoirctl status</code>, "
             "<a href=\"/metrics\">/metrics</a>, <a href=\"/healthz\">/healthz</a>, "
             "<a href=\"/readyz\">/readyz</a></footer></main></body></html>\n");
@@ -115,7 +116,7 @@ class Page {
             .raw(script)
             .raw(
                 "</script></head><body><p id=\"stale\" class=\"bad\" role=\"status\">memoird does not "
-                "answer. This is how it looked last.</p>");
+                "answer. This is its last known state.</p>");
     }
 
     void header() {
@@ -127,7 +128,7 @@ class Page {
         html_.raw(words(std::chrono::duration_cast<Milliseconds>(now_.made - now_.started)));
         html_.raw("), as of ").raw(time_element(now_.made, now_.made)).raw(". ");
         if (now_.phase != Snapshot::Phase::starting)
-            html_.raw(now_.database_up ? "Database up, " : "Database away, ")
+            html_.raw(now_.database_up ? "Database up, " : "Database unavailable, ")
                 .raw(std::to_string(now_.pool_in_use) + " of " + std::to_string(now_.pool_size))
                 .raw(" connections in use.");
         html_.raw("</p></header>");
@@ -137,23 +138,25 @@ class Page {
     void notes() {
         html_.raw("<ul class=\"notes\">");
         if (now_.phase == Snapshot::Phase::draining)
-            note("warn", "Draining: nothing new is claimed; what runs is finished or handed back.", "");
+            note("warn", "Draining: no jobs are claimed; running jobs are finished or released.", "");
         if (now_.phase == Snapshot::Phase::starting)
-            note("warn", "Starting: the database and the backends are tried. Events below tell more.", "");
+            note("warn",
+                 "Starting: connecting to the database and probing the backends. See the events below.", "");
         if (now_.phase != Snapshot::Phase::starting && !now_.database_up)
-            note("bad", "The database is away: work waits for it.",
-                 "check the database, and database.url; memoirctl doctor tells which");
+            note("bad", "The database is unavailable: jobs wait until it is back.",
+                 "check database.url, and that PostgreSQL is running; see memoirctl doctor");
         for (const auto& each : now_.endpoints)
             if (each.state == endpoint::State::open)
                 note("bad", each.name + " is not called: " + each.reason, each.hint);
-        if (now_.paused.contains("*")) note("warn", "The whole fleet is paused.", "memoirctl resume ends it");
+        if (now_.paused.contains("*"))
+            note("warn", "The whole fleet is paused.", "memoirctl resume ends the pause");
         for (const auto& kind : now_.paused)
             if (kind != "*")
                 note("warn", "Paused for the whole fleet: " + kind + ".", "memoirctl resume --kind " + kind);
         for (const auto& kind : now_.kinds)
             if (kind.lane.empty() && kind.depth && kind.depth->pending > 0)
                 note("warn",
-                     "Jobs of kind " + kind.name + " wait, and are left to other hosts" +
+                     "Jobs of kind " + kind.name + " are waiting and are left to other hosts" +
                          (kind.left.empty() ? "." : ": " + kind.left),
                      "");
         html_.raw("</ul>");
@@ -278,7 +281,7 @@ class Page {
         else if (now_.paused.contains("*") || now_.paused.contains(kind.name))
             why = "paused";
         else if (!kind.waits_for.empty())
-            why = "waits for " + joined(kind.waits_for);
+            why = "waiting for " + joined(kind.waits_for);
         if (!why.empty()) html_.raw("<br>").element("small", "dim", why);
     }
 

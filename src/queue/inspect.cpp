@@ -114,7 +114,7 @@ std::vector<Holding> holders(pg::Connection& connection, const std::string& sche
             held.holder = holder->host + ":" + std::to_string(holder->pid);
             held.nonce = holder->nonce;
         } else {
-            held.holder = claimed_by.empty() ? "a worker without a name" : claimed_by;
+            held.holder = claimed_by.empty() ? "an unnamed worker" : claimed_by;
         }
         held.kind = rows.string(row, 1);
         held.rows += rows.integer(row, 2);

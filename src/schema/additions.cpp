@@ -13,12 +13,11 @@ constexpr Index indexes[]{
     {"memoird_jobs_pending_idx", "(kind, created_at, id) where state = 'pending'",
      "claims stay cheap behind a backlog of other kinds", &Additions::pending_index},
     {"memoird_jobs_source_idx", "(source_pid)",
-     "the fan-in and every delete of a memory find their jobs without a scan of the queue",
-     &Additions::source_index},
+     "the fan-in and deletes of memories find jobs without scanning the queue", &Additions::source_index},
     {"memoird_jobs_failed_idx", "(kind, updated_at) where state = 'failed'",
-     "failed jobs are counted and listed without a scan of the queue", &Additions::failed_index},
+     "failed jobs are counted and listed without scanning the queue", &Additions::failed_index},
     {"memoird_jobs_parked_idx", "(kind, claimed_at) where state = 'claimed' and claimed_by = 'parked'",
-     "jobs that wait for a backend come back without a look at what others hold", &Additions::parked_index},
+     "parked jobs that are due are found without scanning all claims", &Additions::parked_index},
 };
 
 constexpr Table tables[]{
@@ -28,7 +27,7 @@ constexpr Table tables[]{
   model text not null,
   vector real[] not null
 ))",
-     "vector.backend = \"postgres\" has a place for its vectors", "select, insert, update, delete",
+     "vector.backend = \"postgres\" can store its vectors", "select, insert, update, delete",
      &Additions::vectors},
     {"memoird_replies",
      R"((
@@ -39,8 +38,8 @@ constexpr Table tables[]{
   created_at timestamptz not null default clock_timestamp(),
   primary key (source_pid, kind, request_hash)
 ))",
-     "a reply that a model was paid for survives a crash before its job is settled",
-     "select, insert, update, delete", &Additions::replies},
+     "a paid model reply survives a crash before its job is settled", "select, insert, update, delete",
+     &Additions::replies},
     // The daemon only reads pauses; `memoirctl pause` writes them with the same configuration.
     {"memoird_pauses",
      R"((
@@ -68,14 +67,14 @@ constexpr Table tables[]{
   nonce text not null,
   until timestamptz not null
 ))",
-     "what one process can do for all is done by one of them and not by each",
+     "duties that one process can do for the whole fleet are done only once",
      "select, insert, update, delete", &Additions::duties},
     {"memoird_settings",
      R"((
   name text primary key,
   value text not null
 ))",
-     "a release that its peers cannot work beside does not start", "select", &Additions::settings},
+     "a release that is incompatible with its peers refuses to start", "select", &Additions::settings},
 };
 
 constexpr AddedColumn columns[]{
@@ -163,23 +162,23 @@ std::vector<std::string> advice(const Additions& additions) {
     std::vector<std::string> lines;
     for (const auto& index : indexes)
         if (!(additions.*index.present))
-            lines.push_back("without the index " + std::string(index.name) + ": with it " +
+            lines.push_back("without the index " + std::string(index.name) + ": with it, " +
                             std::string(index.gain));
     for (const auto& table : tables)
         if (!(additions.*table.present))
-            lines.push_back("without the table " + std::string(table.name) + ": with it " +
+            lines.push_back("without the table " + std::string(table.name) + ": with it, " +
                             std::string(table.gain));
     if (!additions.notify)
         lines.push_back("without the trigger " + std::string(notify_name) +
-                        ": with it new jobs are picked up at once instead of at the next poll");
+                        ": with it, new jobs are claimed at once instead of at the next poll");
     if (additions.notify_serial)
         lines.push_back("the trigger " + std::string(notify_name) +
-                        " is that of 0.1.0: the one of this release lets writers commit side by side");
+                        " is that of 0.1.0: the current one lets writers commit concurrently");
     for (const auto& column : columns)
         if (additions.hosts && !(additions.*column.present))
             lines.push_back("without the column " + std::string(column.table) + "." +
                             std::string(column.name) +
-                            ": with it a process that is killed while it drains costs its jobs no attempt");
+                            ": with it, killing a process while it drains costs its jobs no attempt");
     return lines;
 }
 

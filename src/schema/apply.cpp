@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/failure.hpp"
+#include "base/join.hpp"
 #include "pg/name.hpp"
 #include "schema/additions.hpp"
 #include "schema/inventory.hpp"
@@ -26,11 +27,12 @@ void with_patience(Milliseconds each, Milliseconds patience, const std::function
         } catch (const pg::Error& error) {
             if (error.error_class() != pg::ErrorClass::transaction) throw;
             if (waited >= patience)
-                throw pg::Error(error.error_class(), error.sqlstate(),
-                                error.sqlstate() + ": a lock on the tables was not free for " +
-                                    std::to_string(patience.count() / 1000) +
-                                    " s\nHINT: an open transaction holds it (pg_stat_activity shows which); "
-                                    "end it and run this again, it goes on where it stopped");
+                throw pg::Error(
+                    error.error_class(), error.sqlstate(),
+                    error.sqlstate() + ": could not lock the tables within " +
+                        std::to_string(patience.count() / 1000) +
+                        " s\nHINT: another transaction holds the lock (pg_stat_activity shows which); "
+                        "end it and run this again, it goes on where it stopped");
         }
         // Lets the writers through that queued up behind us.
         std::this_thread::sleep_for(each / 5);
@@ -50,10 +52,8 @@ void require_complete_or_absent(const Inventory& found, const std::string& schem
     if (!found.has_any_fixed_table()) return;
     const auto missing = missing_columns(found);
     if (missing.empty()) return;
-    std::string text;
-    for (const auto& part : missing) text += (text.empty() ? "" : "; ") + part;
     throw StartError(
-        "schema " + schema + " is neither empty nor complete: " + text,
+        "schema " + schema + " is neither empty nor complete: " + join(missing, "; "),
         "run the migrations of the library (polypixel-memoir-core 0.4.0) first: memoird does not "
         "change its tables");
 }
@@ -143,7 +143,7 @@ class Turn {
             transaction_->exec("set local idle_in_transaction_session_timeout = 0");
             if (lock.boolean(0, 0)) return;
             transaction_.reset();
-            if (!waiting) say("another memoirctl changes this schema now; waiting for it");
+            if (!waiting) say("another memoirctl is changing this schema; waiting for it");
             std::this_thread::sleep_for(yield_after / 5);
         }
     }
@@ -178,8 +178,8 @@ void build_index(pg::Connection& connection, const std::string& schema, const In
         connection.exec(sql);
     });
     if (!(take_inventory(connection, schema).additions.*index.present))
-        throw StartError("the index " + std::string(index.name) + " is there but not valid",
-                         "run memoirctl schema apply again: it drops the leftover and builds it anew");
+        throw StartError("the index " + std::string(index.name) + " exists but is not valid",
+                         "run memoirctl schema apply again: it drops and rebuilds the index");
 }
 
 }  // namespace

@@ -1,16 +1,11 @@
 #include "base/failure.hpp"
+#include "base/join.hpp"
 #include "pg/name.hpp"
 #include "schema/additions.hpp"
 #include "schema/inventory.hpp"
 
 namespace memoir::schema {
 namespace {
-
-std::string join(const std::vector<std::string>& parts) {
-    std::string text;
-    for (const auto& part : parts) text += (text.empty() ? "" : "; ") + part;
-    return text;
-}
 
 std::string current_role(pg::Connection& connection) {
     return connection.exec("select current_user").string(0, 0);
@@ -22,12 +17,13 @@ void require_writable(pg::Connection& connection) {
         "select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'), "
         "current_user");
     if (state.boolean(0, 0))
-        throw StartError("the database is a standby and takes no writes",
+        throw StartError("the database is a standby and does not accept writes",
                          "point database.url at the primary (target_session_attrs=read-write)");
     if (state.text(0, 1) == "on")
-        throw StartError("role " + state.string(0, 2) + " may only read: its transactions begin read only",
-                         "alter role " + state.string(0, 2) +
-                             " reset default_transaction_read_only, or look for the setting at the database");
+        throw StartError(
+            "role " + state.string(0, 2) + " cannot write: its transactions are read-only by default",
+            "alter role " + state.string(0, 2) +
+                " reset default_transaction_read_only, or check the database's setting");
 }
 
 // Names every privilege that the role lacks, so that one round with the administrator is enough.
@@ -58,7 +54,7 @@ void require_privileges(pg::Connection& connection, const std::string& schema, c
     }
     if (lacking.empty()) return;
     const std::string role = current_role(connection);
-    throw StartError("schema " + schema + ": role " + role + " lacks " + join(lacking),
+    throw StartError("schema " + schema + ": role " + role + " lacks " + join(lacking, "; "),
                      "memoirctl schema grants " + role + " prints the statements for an administrator");
 }
 
@@ -66,11 +62,11 @@ void require_privileges(pg::Connection& connection, const std::string& schema, c
 
 void require_columns(const Inventory& found, const std::string& schema) {
     if (!found.schema_exists)
-        throw StartError("there is no schema " + schema, "memoirctl schema apply creates it");
+        throw StartError("schema " + schema + " does not exist", "memoirctl schema apply creates it");
     if (!found.has_any_fixed_table())
         throw StartError("schema " + schema + " has no table memories", "memoirctl schema apply creates it");
     if (const auto missing = missing_columns(found); !missing.empty())
-        throw StartError("schema " + schema + ": " + join(missing),
+        throw StartError("schema " + schema + ": " + join(missing, "; "),
                          "run the migrations of the library (polypixel-memoir-core 0.4.0) on this schema");
 }
 
@@ -95,9 +91,9 @@ Additions check(pg::Connection& connection, const std::string& schema) {
 void require_protocol(const Additions& additions) {
     const int lowest = additions.lowest_protocol.value_or(0);
     if (lowest <= protocol) return;
-    throw StartError("the other processes on this schema need protocol " + std::to_string(lowest) +
-                         ", and this release speaks " + std::to_string(protocol),
-                     "install the release that the others run");
+    throw StartError("the other processes on this schema require protocol " + std::to_string(lowest) +
+                         ", but this release speaks " + std::to_string(protocol),
+                     "install the release that the other processes run");
 }
 
 }  // namespace memoir::schema

@@ -180,8 +180,8 @@ void require_valid_name(const std::string& schema) {
         !schema.empty() && schema.size() <= 63 && letter(schema.front()) &&
         std::all_of(schema.begin(), schema.end(), [&](char c) { return letter(c) || digit(c); });
     if (!valid)
-        throw StartError("database.schema is not a name memoird can use",
-                         "set database.schema to a name of a-z, 0-9 and _ that begins with no digit");
+        throw StartError("database.schema is not a name that memoird can use",
+                         "set database.schema to a name of a-z, 0-9 and _ that does not begin with a digit");
 }
 
 std::vector<std::string> contract_ddl(const std::string& schema) {

@@ -1,6 +1,7 @@
 // Who may do what: the privileges of a role by name, so that one round with the administrator is enough.
 
 #include "base/failure.hpp"
+#include "base/join.hpp"
 #include "pg/name.hpp"
 #include "schema/additions.hpp"
 #include "schema/inventory.hpp"
@@ -15,12 +16,6 @@ std::string quoted(const std::string& identifier) {
         out += c;
     }
     return out + '"';
-}
-
-std::string join(const std::vector<std::string>& parts) {
-    std::string text;
-    for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-    return text;
 }
 
 // What people read: the queue, memories, who serves what. Not the replies: they are content, and only the
@@ -85,10 +80,10 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
     const auto role = rights.string(0, 0), database = rights.string(0, 1);
     if (!found.schema_exists && !rights.boolean(0, 2))
         throw StartError(
-            "there is no schema " + schema + ", and role " + role + " may not create one in the database " +
-                database,
+            "schema " + schema + " does not exist, and role " + role +
+                " may not create one in the database " + database,
             "run this as the database's owner or as a superuser (sudo -u postgres memoirctl ...), or "
-            "let one of them: grant create on database " +
+            "have one of them run: grant create on database " +
                 quoted(database) + " to " + quoted(role));
     if (!found.schema_exists) return;
     const auto others = connection.exec(
@@ -98,13 +93,13 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
         "and not pg_catalog.pg_has_role(c.relowner, 'usage')",
         pg::Params().add(schema));
     if (!others.empty())
-        throw StartError("the tables of schema " + schema + " belong to another role than " + role,
+        throw StartError("the tables of schema " + schema + " do not belong to role " + role,
                          "run this as " + others.string(0, 0) +
                              " or as a superuser (sudo -u postgres memoirctl "
                              "...): database.url names the role");
     if (!rights.boolean(0, 3))
         throw StartError("role " + role + " may not create in schema " + schema,
-                         "run this as the schema's owner, or let it: grant create on schema " +
+                         "run this as the schema's owner, or have the owner run: grant create on schema " +
                              quoted(schema) + " to " + quoted(role));
 }
 

@@ -53,7 +53,7 @@ class Categorize::Label : public work::Effects {
             if (!members_[member]) continue;
             auto fields = members_[member]->fields;
             fields.push_back({"category", members_[member]->category});
-            stage_.log_.info("memoir.categorize.done", "memory labelled", std::move(fields));
+            stage_.log_.info("memoir.categorize.done", "memory categorized", std::move(fields));
         }
     }
 
@@ -92,7 +92,7 @@ work::Result Categorize::run(std::span<work::Claim> claims, work::Checkpoints&, 
             log_.info("memoir.categorize.source_missing", "the memory was deleted before its job ran",
                       work::job_fields(claims[member]));
         } else if (found->second.retired) {
-            log_.info("memoir.categorize.skipped", "a retired memory is worked on by nobody",
+            log_.info("memoir.categorize.skipped", "the memory is retired; nothing to categorize",
                       work::job_fields(claims[member]));
         } else {
             members.push_back(member);

@@ -53,7 +53,7 @@ json parse(const std::string& payload) {
 
 Correction read_correction(const std::string& payload) {
     const auto body = parse(payload);
-    if (!body.is_object()) refuse("no object");
+    if (!body.is_object()) refuse("not an object");
     Correction correction;
     const auto reason = body.find("reason");
     if (reason == body.end() || !reason->is_string()) refuse("no reason");

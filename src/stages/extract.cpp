@@ -65,12 +65,12 @@ void Extract::one(work::Claim& claim, std::size_t member, Store& effects, const 
     // A correction came first, and it saw all that this job would: another set would stand beside its own.
     const char* reason = reading->source.retired ? "the memory is retired"
                          : reading->newer_than(claim.job().position.created_us)
-                             ? "a correction was there first"
+                             ? "a correction has replaced its facts already"
                              : nullptr;
     if (reason) {
         auto fields = work::job_fields(claim);
         fields.push_back({"reason", std::string(reason)});
-        log_.info("memoir.extraction.skipped", "nothing is extracted", std::move(fields));
+        log_.info("memoir.extraction.skipped", "nothing to extract", std::move(fields));
         return effects.add(member, {std::move(*reading), std::nullopt, {}});
     }
     log_.debug("memoir.extraction.started", "asking the model for facts", work::job_fields(claim));

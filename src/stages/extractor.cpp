@@ -100,13 +100,13 @@ Reply Extractor::ask(const work::Claim& claim, const model::ChatRequest& request
         reply = chat_.complete(request, stop);
     } catch (const Failure& failure) {
         if (failure.type() != FailureType::cancelled)
-            tell("memoir.extraction.llm_failed", "the model gave no usable reply", failure);
+            tell("memoir.extraction.llm_failed", "the model call failed", failure);
         throw;
     }
     try {
         return Form<Reply>::parse(reply.text);
     } catch (const Failure& failure) {
-        tell("memoir.extraction.parse_failed", "the model's reply does not hold the list that was asked for",
+        tell("memoir.extraction.parse_failed", "the model's reply does not contain the requested list",
              failure);
         throw;
     }
@@ -151,7 +151,7 @@ namespace {
 void require_readable(const memory::Memory& source) {
     if (source.content.size() > most_characters &&
         extraction::count_scalars(source.content) > most_characters)
-        throw Failure(FailureType::permanent, "longer than 4,000,000 characters, which no model reads");
+        throw Failure(FailureType::permanent, "the content is longer than 4,000,000 characters");
 }
 }  // namespace
 

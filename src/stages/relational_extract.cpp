@@ -39,8 +39,7 @@ class RelationalExtract::Store : public work::Effects {
             if (!members_[member] || !members_[member]->paid) continue;
             auto fields = std::move(members_[member]->fields);
             fields.push_back({"triples", static_cast<std::int64_t>(members_[member]->paid->count)});
-            stage_.log_.info("memoir.relational.staged", "triples are staged for the graph",
-                             std::move(fields));
+            stage_.log_.info("memoir.relational.staged", "triples staged for the graph", std::move(fields));
         }
     }
 
@@ -58,7 +57,7 @@ void RelationalExtract::one(work::Claim& claim, std::size_t member, Store& effec
     if (reading->source.retired) {
         auto fields = work::job_fields(claim);
         fields.push_back({"reason", std::string("the memory is retired")});
-        log_.info("memoir.relational.skipped", "no triples are extracted", std::move(fields));
+        log_.info("memoir.relational.skipped", "no triples to extract", std::move(fields));
         return effects.add(member, {std::move(reading->source), std::nullopt, {}});
     }
     auto paid = extractor_.triples(claim, reading->source, stop);

@@ -39,9 +39,9 @@ void repair_points(vector::Index& index, pg::Pool& pool, const std::string& sche
     } catch (const std::exception& error) {
         const auto* failure = dynamic_cast<const Failure*>(&error);
         log.error("memoir.retire.index_delete_failed",
-                  "points of lost claims may be left; memoirctl reconcile --orphans removes them",
+                  "points of lost claims may remain in the index; memoirctl reconcile --orphans removes them",
                   {{"points", static_cast<std::int64_t>(pids.size())},
-                   {"error", failure ? failure->reason() : std::string("the database is away")}});
+                   {"error", failure ? failure->reason() : std::string("the database is unavailable")}});
     }
 }
 

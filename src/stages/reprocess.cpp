@@ -18,7 +18,7 @@ constexpr int most_rounds = 5;
 // A host that has less configured than the one which began this correction leaves the rest to that one.
 Failure begun_elsewhere() {
     return {FailureType::outage,
-            "the rest of a correction needs a model and an index, which this host lacks"};
+            "the rest of the correction needs a model and an index that this host lacks"};
 }
 
 class NoEffects : public work::Effects {
@@ -111,7 +111,8 @@ void Reprocess::evict(Job& job) {
         auto fields = job.fields();
         fields.push_back({"points", static_cast<std::int64_t>(retired.size())});
         fields.push_back({"error", error});
-        log_.warning("memoir.retire.index_delete_failed", "points of retired memories are left for the retry",
+        log_.warning("memoir.retire.index_delete_failed",
+                     "points of retired memories could not be deleted; the retry deletes them",
                      std::move(fields));
     };
     try {
@@ -127,7 +128,7 @@ void Reprocess::evict(Job& job) {
     }
     auto fields = job.fields();
     fields.push_back({"points", static_cast<std::int64_t>(retired.size())});
-    log_.info("memoir.retire.success", "retired memories left the index", std::move(fields));
+    log_.info("memoir.retire.success", "points of retired memories deleted", std::move(fields));
 }
 
 void Reprocess::store_feedback(Job& job, const memory::Memory& source) {
@@ -181,7 +182,8 @@ std::optional<Extractor::Paid> Reprocess::ask(Job& job, const memory::Memory& so
         auto fields = job.fields();
         fields.push_back({"memory_pid", source.pid});
         fields.push_back({"error", failure.reason()});
-        log_.warning("memoir.reprocess.retire_failed", "a neighbour is left as it is", std::move(fields));
+        log_.warning("memoir.reprocess.retire_failed", "a neighbouring memory was left unchanged",
+                     std::move(fields));
         return std::nullopt;
     }
 }
@@ -238,13 +240,13 @@ void Reprocess::one(Job& job) {
         fields.push_back({"members", members});
         log_.info("memoir.reprocess.done", message, std::move(fields));
     };
-    if (source.retired) return done("the memory is retired: nothing is corrected", 0);
-    log_.debug("memoir.reprocess.started", "a correction is worked in", job.fields());
+    if (source.retired) return done("the memory is retired; nothing to correct", 0);
+    log_.debug("memoir.reprocess.started", "applying a correction", job.fields());
     store_feedback(job, source);
     if (!tools_.extractor) {
         const auto& members = job.correction.progress.members;
         if (members && !members->empty()) throw begun_elsewhere();
-        return done("the feedback is stored; no extraction model is configured here", 0);
+        return done("feedback stored; no extraction model is configured on this host", 0);
     }
 
     if (!job.correction.progress.members) {
@@ -255,13 +257,13 @@ void Reprocess::one(Job& job) {
         save(job, none, progress);
         auto fields = job.fields();
         fields.push_back({"members", static_cast<std::int64_t>(progress.members->size())});
-        log_.info("memoir.reprocess.neighborhood", "what is near the correction is extracted again",
+        log_.info("memoir.reprocess.neighborhood", "extracting the neighbourhood of the correction again",
                   std::move(fields));
     }
     std::int64_t members = 0;
     for (; !job.correction.progress.members->empty(); ++members)
         member(job, std::string(job.correction.progress.members->front()));
-    done("the correction is worked in", members);
+    done("correction applied", members);
 }
 
 work::Result Reprocess::run(std::span<work::Claim> claims, work::Checkpoints& checkpoints,

@@ -21,7 +21,7 @@ constexpr int content_limit = 65'536;
 constexpr Milliseconds scope_wait{10'000}, between_tries{50};
 
 Failure scope_is_busy() {
-    return {FailureType::outage, "other jobs were committing to the scope for " +
+    return {FailureType::outage, "other jobs have been committing to the scope for " +
                                      std::to_string(scope_wait.count() / 1'000) + " s"};
 }
 }  // namespace
@@ -69,7 +69,7 @@ class Synthesize::Clear : public work::Effects {
     void committed(work::Members members) override {
         for (const auto member : members)
             if (members_[member])
-                stage_.log_.info("memoir.synthesize.committed", "triples are in the graph",
+                stage_.log_.info("memoir.synthesize.committed", "triples committed to the graph",
                                  std::move(members_[member]->fields));
     }
 
@@ -83,7 +83,7 @@ class Synthesize::Clear : public work::Effects {
                 stage_.graph_.forget(row->scope, row->pid, {});
             } catch (const std::exception&) {
                 stage_.log_.warning("memoir.synthesize.forget_failed",
-                                    "a forgotten memory's id may have stayed in the graph",
+                                    "the pid of a forgotten memory may remain in the graph",
                                     {{"source_pid", row->pid}});
             }
         }
@@ -122,7 +122,7 @@ void Synthesize::one(work::Claim& claim, std::size_t member, Clear& effects, con
                              work::job_fields(claim));
         const auto row = memory::staged(*connection, schema_, pid);
         if (!row)
-            return log_.info("memoir.synthesize.no_staged_triples", "nothing is staged for the memory",
+            return log_.info("memoir.synthesize.no_staged_triples", "no triples are staged for the memory",
                              work::job_fields(claim));
         source = {std::move(found.front()), *row, memory::moment(*connection, schema_, pid),
                   memory::active_facts(*connection, schema_, pid, content_limit)};
@@ -136,7 +136,7 @@ void Synthesize::one(work::Claim& claim, std::size_t member, Clear& effects, con
     });
     effects.add(member, {source.memory.scope, pid, source.staged.version, false, {}});
     if (!triples.empty() && !source.facts.empty()) {
-        if (source.at.empty()) throw Failure(FailureType::permanent, "the memory's date is no date");
+        if (source.at.empty()) throw Failure(FailureType::permanent, "the memory's date is not a date");
         source.at = graph::timestamp(std::move(source.at));
         const auto vectors = embed(triples, source.facts, stop);
         kept = borne_out(triples, source.facts, [&](const std::string& text) -> const model::Embedding& {

@@ -44,9 +44,9 @@ bool Claimer::claim(ClaimRequest& request, const std::stop_token& stop) {
         std::vector<telemetry::Field> fields{{"kind", request.task.pick.kind},
                                              {"error", std::string(error.what())}};
         if (passes_by_itself(error)) {
-            context_.log.debug("memoir.worker.claim_failed", "claim not answered", std::move(fields));
+            context_.log.debug("memoir.worker.claim_failed", "claim query failed", std::move(fields));
         } else {
-            context_.log.warning("memoir.worker.claim_failed", "the database refuses claims",
+            context_.log.warning("memoir.worker.claim_failed", "the database rejects claims",
                                  std::move(fields));
             pause(refused_pause, stop);
         }

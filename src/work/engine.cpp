@@ -182,8 +182,8 @@ bool Engine::replace(Plan plan) {
     try {
         s.hire();
     } catch (const std::system_error&) {
-        s.context.log.error("memoir.worker.aborted", "there is no thread for some of the loops",
-                            {{"hint", std::string("lower lanes.*.loops, or raise TasksMax of the unit")}});
+        s.context.log.error("memoir.worker.aborted", "some loops could not be started: out of threads",
+                            {{"hint", std::string("lower lanes.*.loops, or raise TasksMax= in the unit")}});
     }
     return true;
 }

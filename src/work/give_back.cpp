@@ -154,9 +154,10 @@ std::optional<Failure> GiveBack::fail(Claim& claim, const Failure& failure, cons
     } catch (const pg::Error& error) {
         // The database refuses what the kind changes at its end (a trigger that raises): the job must not be
         // tried for ever for it.
-        context_.log.warning("memoir.worker.fail_failed",
-                             "the database refuses the final change of a failed job; it fails without it",
-                             {{"job_id", claim.job().id}, {"error", std::string(error.what())}});
+        context_.log.warning(
+            "memoir.worker.fail_failed",
+            "the database rejects the final change of a failed job; the job fails without it",
+            {{"job_id", claim.job().id}, {"error", std::string(error.what())}});
         with_effects = false;
         persist_.until_it_stands(attempt);
     }

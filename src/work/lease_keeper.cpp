@@ -101,7 +101,7 @@ void LeaseKeeper::run(const std::stop_token& stop) {
         const auto cancelled = context_.claims.cancel_unrenewed(Steady::now(), limit);
         if (cancelled > 0)
             context_.log.error("memoir.worker.lease_lost",
-                               "no heartbeat was answered for 5/6 of the lease: jobs are cancelled",
+                               "no heartbeat has succeeded for 5/6 of the lease: running jobs are cancelled",
                                {{"jobs", static_cast<std::int64_t>(cancelled)}});
         if (!connection_) beat = std::min(beat, std::max(next_connect_, Steady::now() + first_reconnect));
     }
@@ -124,7 +124,7 @@ void LeaseKeeper::failed(const pg::Error& error, const char* what) {
     first_look_.clear();
     next_connect_ = Steady::now() +
                     back_off(failures_, first_reconnect, longest_reconnect(context_.lease), random_unit());
-    context_.log.warning("memoir.worker.lease_recovery_failed", "the keeper's statement was not answered",
+    context_.log.warning("memoir.worker.lease_recovery_failed", "heartbeat query failed",
                          {{"operation", std::string(what)}, {"error", std::string(error.what())}});
 }
 
@@ -146,14 +146,15 @@ void LeaseKeeper::heartbeat() {
     if (healthy_since_ == TimePoint::max()) healthy_since_ = Steady::now();
     if (results.size() > read_at + 1)
         if (auto* error = std::get_if<pg::Error>(&results[read_at + 1]))
-            context_.log.debug("memoir.worker.status", "the row in memoird_hosts was not written",
+            context_.log.debug("memoir.worker.status", "could not update the row in memoird_hosts",
                                {{"error", std::string(error->what())}});
 
     const auto read = queue::fences(std::get<std::vector<pg::Result>>(results[read_at]).at(0));
     std::vector<std::int64_t> lost;
     const auto orphans = context_.claims.reconcile(ids, read, sent, lost);
     for (const auto id : lost)
-        context_.log.warning("memoir.worker.lease_lost", "a heartbeat found the claim gone",
+        context_.log.warning("memoir.worker.lease_lost",
+                             "claim lost: a heartbeat found that the row is no longer ours",
                              {{"job_id", id}});
     hand_back(orphans);
 }
@@ -165,7 +166,8 @@ void LeaseKeeper::hand_back(std::span<const queue::Fence> orphans) {
     for (const auto& row : queue::returned(result)) {
         ++context_.tally.released;
         if (context_.tally.observer.handed_back) context_.tally.observer.handed_back(row.kind);
-        context_.log.info("memoir.worker.job_released", "a row of ours that nobody here holds is handed back",
+        context_.log.info("memoir.worker.job_released",
+                          "released a row claimed by this process that no loop holds",
                           {{"job_id", row.id}, {"kind", row.kind}});
         context_.lanes.found(row.kind, row.position);
     }
@@ -217,10 +219,11 @@ void LeaseKeeper::recover() {
         }
     };
     if (!dead.empty())
-        tell(queue::recover_dead(context_.schema, dead), "dead", "its holder died; the job is a suspect now");
+        tell(queue::recover_dead(context_.schema, dead), "dead",
+             "claim recovered: its holder died; the job is now a suspect");
     if (!foreign.empty())
         tell(queue::recover_foreign(context_.schema, foreign), "foreign",
-             "a worker that is no memoird did not finish it within foreign_lease");
+             "claim recovered: another worker did not finish the job within foreign_lease");
     first_look_ = std::move(rows);
 }
 
@@ -236,7 +239,8 @@ void LeaseKeeper::bury(const queue::Overdue& row, const Entry& entry) {
     transaction.commit();
     ++context_.tally.failed;
     if (context_.tally.observer.recovered) context_.tally.observer.recovered(row.kind, "buried");
-    context_.log.error("memoir.worker.job_failed", "its holder died too often with it: failed for good",
+    context_.log.error("memoir.worker.job_failed",
+                       "job failed permanently: workers kept dying while holding it",
                        {{"job_id", row.id},
                         {"kind", row.kind},
                         {"source_pid", row.source_pid},
@@ -254,7 +258,7 @@ void LeaseKeeper::repair_fan_in() {
         const int enqueued = queue::enqueue_synthesize(transaction, context_.schema, std::span(&pid, 1));
         transaction.commit();
         if (enqueued == 0) continue;
-        context_.log.info("memoir.fan_in.repaired", "staged triples had lost their job",
+        context_.log.info("memoir.fan_in.repaired", "enqueued a missing synthesize job for staged triples",
                           {{"source_pid", pid}});
         context_.lanes.wake("synthesize");
     }

@@ -240,7 +240,7 @@ void Loop::serve_together(Batch& batch, const Entry& entry) {
             const bool own = failure.type() == FailureType::job || failure.type() == FailureType::cancelled;
             if (cause == Cause::deadline && own)
                 failure =
-                    Failure(FailureType::job, "ran past its deadline of " +
+                    Failure(FailureType::job, "exceeded its deadline of " +
                                                   std::to_string(batch.run->limit().count() / 1000) + " s");
             else if (cause != Cause::none && failure.type() != FailureType::permanent)
                 failure = Failure(FailureType::cancelled, failure.reason());

@@ -33,7 +33,7 @@ void Outcomes::succeeded(Claim& claim) {
         auto fields = job_fields(claim);
         fields.push_back({"outcome", std::string("succeeded")});
         fields.push_back({"duration_ms", static_cast<std::int64_t>(elapsed(claim).count())});
-        context_.log.info("memoir.worker.job_succeeded", "job done", std::move(fields));
+        context_.log.info("memoir.worker.job_succeeded", "job completed", std::move(fields));
     }
     ended(claim, Outcome::completed);
 }

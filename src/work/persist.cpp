@@ -39,7 +39,8 @@ void Persist::tell(const pg::Error& error, TimePoint since) {
                              "completed jobs cannot be committed: database unavailable, retrying",
                              std::move(fields));
     else
-        context_.log.debug("memoir.worker.complete_failed", "retrying a settle", std::move(fields));
+        context_.log.debug("memoir.worker.complete_failed", "retrying to commit a job's outcome",
+                           std::move(fields));
 }
 
 }  // namespace memoir::work

@@ -35,7 +35,7 @@ Failure to_failure(const pg::Error& error) {
         }
         case pg::ErrorClass::read_only: {
             Failure failure(FailureType::blocked, reason);
-            failure.hint = "database.url must name the primary, and a role that may write";
+            failure.hint = "database.url must name the primary and a role that can write";
             return failure;
         }
         case pg::ErrorClass::cancelled:  // a statement_timeout of the server's own: this job's statement was

@@ -54,7 +54,7 @@ void QueuePoller::run(const std::stop_token& stop) {
             // `memoirctl schema remove` took the table of pauses away under us.
             if (pauses_ && error.error_class() == pg::ErrorClass::schema) pauses_ = false;
             if (!stop.stop_requested())
-                context_.log.warning("memoir.worker.claim_failed", "a look at the queue was not answered",
+                context_.log.warning("memoir.worker.claim_failed", "poll of the queue failed",
                                      {{"error", std::string(error.what())}});
         }
         context_.lanes.poke();
@@ -98,9 +98,9 @@ void QueuePoller::tell_pauses(const std::set<std::string>& paused) {
         context_.log.info(name, message, {{"kind", kind}});
     };
     for (const auto& kind : paused)
-        if (!paused_.contains(kind)) tell("memoir.fleet.paused", "paused for the whole fleet", kind);
+        if (!paused_.contains(kind)) tell("memoir.fleet.paused", "claims paused for the whole fleet", kind);
     for (const auto& kind : paused_)
-        if (!paused.contains(kind)) tell("memoir.fleet.resumed", "resumed for the whole fleet", kind);
+        if (!paused.contains(kind)) tell("memoir.fleet.resumed", "claims resumed for the whole fleet", kind);
     paused_ = paused;
 }
 

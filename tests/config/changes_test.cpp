@@ -109,7 +109,7 @@ TEST_CASE("what is half the running configuration and half the file's can break 
     CHECK(after.problems.empty());
     const auto problems = broken_rules(changed_keys(before, after.config).applied);
     REQUIRE(problems.size() == 1);
-    CHECK(problems.front().text == "worker.poll_interval is not below worker.lease");
+    CHECK(problems.front().text == "worker.poll_interval is not shorter than worker.lease");
     CHECK(broken_rules(before).empty());
 }
 

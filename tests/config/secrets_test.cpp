@@ -107,7 +107,7 @@ TEST_CASE("a key in the file is refused although a variable overrides it") {
     folder.environment["MEMOIRD_VECTOR_API_KEY_FILE"] = folder.write("key", "x");
     const auto loaded = folder.load("[vector]\napi_key = \"hunter2\"\n");
     REQUIRE(loaded.problems.size() == 1);
-    CHECK_THAT(loaded.problems[0].text, Catch::Contains("must not stand in the configuration"));
+    CHECK_THAT(loaded.problems[0].text, Catch::Contains("must not be in the configuration"));
     CHECK_THAT(everything_shown(loaded), !Catch::Contains("hunter2"));
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("doctor creates no collection, and status neither") {
     WithQdrant doctor;
     const auto seen = doctor.look("vector index");
     CHECK(seen.verdict() == "ok");
-    CHECK(has(seen.detail(), "not there yet"));
+    CHECK(has(seen.detail(), "does not exist yet"));
     std::vector<std::string> status{memoirctl_PROGRAM,
                                     "--set",
                                     "database.url=" + doctor.url,

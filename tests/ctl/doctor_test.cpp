@@ -310,7 +310,7 @@ TEST_CASE("what has come to a stop in the queue is a warning with the command th
         pg::Params().add(pid));
     seen = doctor.look("claims");
     CHECK(seen.verdict() == "warning");
-    CHECK(has(seen.detail(), "1 are long past their lease"));
+    CHECK(has(seen.detail(), "1 has been past the end of the lease"));
 
     doctor.schema.sql("insert into $schema.memoird_pauses values ('embed', now(), 'somebody')");
     seen = doctor.look("pauses");
@@ -341,7 +341,7 @@ TEST_CASE("kinds that nobody serves, hosts of two versions and their open breake
     doctor.schema.job(doctor.schema.memory("words"), "embed");
     auto seen = doctor.look("kinds served");
     CHECK(seen.verdict() == "warning");
-    CHECK(has(seen.detail(), "none serves what waits: embed"));
+    CHECK(has(seen.detail(), "no host serves kinds that have jobs waiting: embed"));
     host(doctor, "one", "0.1.0", "{embed}");
     CHECK(doctor.look("kinds served").verdict() == "ok");
     CHECK(doctor.look("fleet: versions").verdict() == "ok");

@@ -39,12 +39,12 @@ TEST_CASE("a pending job waits for its lane, with its place in the queue") {
     WhyFacts facts;
     facts.job = job("embed", JobState::pending);
     facts.hosts = {host("n", {"embed"}, 1)};
-    CHECK(has(said(facts, "waiting"), "since 90 s, next of its kind"));
+    CHECK(has(said(facts, "waiting"), "waiting for 90 s for a free loop in its lane; it is the next of its kind"));
     CHECK(explain(facts).size() == 1);
     facts.ahead = 12;
-    CHECK(has(said(facts, "waiting"), "12 of its kind before it"));
+    CHECK(has(said(facts, "waiting"), "12 of its kind are ahead of it"));
     facts.ahead = 10'000;
-    CHECK(has(said(facts, "waiting"), "10000+ of its kind before it"));
+    CHECK(has(said(facts, "waiting"), "10000+ of its kind are ahead of it"));
 }
 
 TEST_CASE("a pending job of a paused kind says since when and by whom") {
@@ -54,7 +54,7 @@ TEST_CASE("a pending job of a paused kind says since when and by whom") {
     facts.pauses = {{"extract", "2026-01-01T00:00:00Z", "ann@ops"}};
     CHECK(said(facts, "paused").empty());
     facts.pauses = {{"*", "2026-01-01T00:00:00Z", "ann@ops"}};
-    CHECK(has(said(facts, "paused"), "every kind is paused since 2026-01-01T00:00:00Z by ann@ops"));
+    CHECK(has(said(facts, "paused"), "every kind was paused at 2026-01-01T00:00:00Z by ann@ops"));
     CHECK(explain(facts).front().code == "paused");
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("a pending job that no living host serves says so") {
     WhyFacts facts;
     facts.job = job("extract", JobState::pending);
     facts.hosts = {host("n", {"embed"}, 1), host("dead", {"extract"}, 61)};
-    CHECK(has(said(facts, "no_host"), "no host that is alive serves extract (1 alive)"));
+    CHECK(has(said(facts, "no_host"), "no live host serves extract (hosts alive: 1)"));
     facts.hosts = {host("n", {"extract"}, 59)};
     CHECK(said(facts, "no_host").empty());
     facts.hosts.reset();
@@ -78,9 +78,9 @@ TEST_CASE("open breakers are told for living hosts that serve the kind, and noth
     facts.job = job("embed", JobState::pending);
     facts.hosts = {host("n", {"embed"}, 1, open)};
     CHECK(said(facts, "breaker") ==
-          "at web-1:4711 qdrant is open: outage, refused, next probe in 5 s (HINT: vector.url)");
+          "on web-1:4711, qdrant is open: outage, refused, next probe in 5 s (HINT: vector.url)");
     facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":11001}])")};
-    CHECK(said(facts, "rate_limit") == "at web-1:4711 embedding waits for its provider's rate limit: 12 s");
+    CHECK(said(facts, "rate_limit") == "on web-1:4711, embedding is waiting for its provider's rate limit, for another 12 s");
     facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":0}])")};
     CHECK(said(facts, "rate_limit").empty());
     facts.hosts = {host("n", {"extract"}, 1, open), host("dead", {"embed"}, 100, open)};
@@ -116,10 +116,10 @@ TEST_CASE("a parked job says until when and because of what") {
     facts.job.failure_reason = "extraction: 503";
     facts.hosts = std::vector<queue::Host>{};
     const auto text = said(facts, "parked");
-    CHECK(has(text, "until 2026-01-01T00:00:30.000Z (in 30 s) because of: extraction: 503"));
+    CHECK(has(text, "parked until 2026-01-01T00:00:30.000Z (in 30 s): extraction: 503"));
     CHECK_FALSE(said(facts, "no_host").empty());
     facts.job.due_in = -2;
-    CHECK(has(said(facts, "parked"), "due; the next recovery brings it back"));
+    CHECK(has(said(facts, "parked"), "due; the next recovery makes it pending"));
 }
 
 TEST_CASE("a held job names the process, whether it lives, and how long its lease lasts") {
@@ -129,16 +129,14 @@ TEST_CASE("a held job names the process, whether it lives, and how long its leas
     facts.job.claimed_for = 20;
     facts.hosts = {host("nonce", {"embed"}, 4)};
     CHECK(said(facts, "held") ==
-          "it is held by web-1:4711, lane embed, which was seen 4 s ago; its lease lasts 40 s more unless it "
-          "is "
-          "renewed");
+          "held by web-1:4711, lane embed; last seen 4 s ago; the lease expires in 40 s unless it is renewed");
     facts.hosts = {host("nonce", {"embed"}, 400)};
     facts.job.claimed_for = 75;
-    CHECK(has(said(facts, "held"), "which was not seen since 6 min; its lease ended 15 s ago"));
+    CHECK(has(said(facts, "held"), "not seen for 6 min; the lease expired 15 s ago"));
     facts.hosts = std::vector<queue::Host>{};
     CHECK(has(said(facts, "held"), "has no row in memoird_hosts"));
     facts.hosts.reset();
-    CHECK(has(said(facts, "held"), "whether it is alive is unknown"));
+    CHECK(has(said(facts, "held"), "whether that process is alive is unknown"));
 }
 
 TEST_CASE("a job held by another worker is left to it for the foreign lease") {
@@ -146,9 +144,9 @@ TEST_CASE("a job held by another worker is left to it for the foreign lease") {
     facts.job = job("embed", JobState::claimed);
     facts.job.claimed_by = "worker-3";
     facts.job.claimed_for = 100;
-    CHECK(has(said(facts, "held"), "no memoird (worker-3) since 100 s; its lease lasts 8 min more"));
+    CHECK(has(said(facts, "held"), "held for 100 s by a worker that is not a memoird (worker-3); the lease expires in 8 min"));
     facts.job.claimed_by.reset();
-    CHECK(has(said(facts, "held"), "(without a name)"));
+    CHECK(has(said(facts, "held"), "(unnamed)"));
 }
 
 TEST_CASE("a failed job of the fan-in blocks its source, and its siblings say which one does") {
@@ -166,7 +164,7 @@ TEST_CASE("a failed job of the fan-in blocks its source, and its siblings say wh
     sibling.id = 12;
     facts.job = job("extract", JobState::pending);
     facts.siblings = {sibling};
-    CHECK(has(said(facts, "failed_sibling"), "job 12, a relational_extract of the same source, failed"));
+    CHECK(has(said(facts, "failed_sibling"), "job 12 (relational_extract) of the same source failed"));
     facts.siblings[0].state = JobState::pending;
     CHECK(said(facts, "failed_sibling").empty());
 }

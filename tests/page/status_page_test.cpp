@@ -82,10 +82,10 @@ TEST_CASE("says which memoird this is, since when, and whether it works") {
     CHECK(contains(visible(render(now)), "Draining"));
     now.phase = Snapshot::Phase::ready;
     now.database_up = false;
-    CHECK(contains(visible(render(now)), "The database is away"));
+    CHECK(contains(visible(render(now)), "The database is unavailable"));
     now.phase = Snapshot::Phase::starting;
     CHECK(contains(visible(render(now)), "Starting"));
-    CHECK_FALSE(contains(visible(render(now)), "The database is away"));
+    CHECK_FALSE(contains(visible(render(now)), "The database is unavailable"));
     CHECK(contains(render(Snapshot{}), "</html>"));
 }
 

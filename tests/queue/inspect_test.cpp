@@ -82,7 +82,7 @@ TEST_CASE("says who holds rows, claims of one process together") {
     queue.parked("embed");
     const auto held = queue::holders(*queue.connection, queue.schema.name());
     REQUIRE(held.size() == 4);
-    CHECK(held[0].holder == "a worker without a name");
+    CHECK(held[0].holder == "an unnamed worker");
     CHECK(held[1].holder == "web-1:4711");
     CHECK(held[1].nonce == "abcdefghijkl");
     CHECK(held[1].rows == 2);

@@ -52,7 +52,7 @@ class Role {
 TEST_CASE("names the schema that is not there, and the command that creates it") {
     TestSchema schema(With::nothing);
     const auto error = refusal(*schema.connect(), schema.name());
-    CHECK(error.problem() == "there is no schema " + schema.name());
+    CHECK(error.problem() == "schema " + schema.name() + " does not exist");
     CHECK(error.hint().find("memoirctl schema apply") != std::string::npos);
     schema.sql("create schema $schema");
     CHECK(refusal(*schema.connect(), schema.name()).problem() ==

@@ -383,5 +383,6 @@ TEST_CASE("an extract after a correction completes without facts and without pay
     CHECK(rig.paid == 0);
     CHECK(rig.active(source).empty());
     CHECK(rig.jobs("synthesize") == 1);
-    CHECK(rig.log.named("memoir.extraction.skipped").at(0).field("reason") == "a correction was there first");
+    CHECK(rig.log.named("memoir.extraction.skipped").at(0).field("reason") ==
+          "a correction has replaced its facts already");
 }

@@ -206,7 +206,7 @@ TEST_CASE("through PgBouncer in transaction mode the queue is drained, and LISTE
     PgBouncer bouncer(Cluster::shared());
     Memoird memoird(schema, embedder, {.url = bouncer.url(), .settings = quick(embed_lane(4, 16))});
     CHECK(drained(schema));
-    CHECK(memoird.process().wrote("LISTEN delivers nothing"));
+    CHECK(memoird.process().wrote("LISTEN does not deliver"));
     CHECK(memoird.stop() == 0);
     CHECK_EXACTLY_ONCE(schema);
 }

@@ -217,7 +217,7 @@ TEST_CASE_METHOD(Fixture, "no secret is told, wherever it is configured and what
     CHECK(memoird.process().wrote("memoir.worker.status"));
     proxy.refuse(true);
     proxy.cut_all();
-    CHECK(memoird.process().wrote("the database is away"));
+    CHECK(memoird.process().wrote("database unavailable"));
     proxy.refuse(false);
     CHECK(memoird.stop() == 0);
     check_silent(memoird);

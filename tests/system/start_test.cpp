@@ -70,7 +70,7 @@ TEST_CASE("a schema that is not there stops the start with the command that crea
     TestSchema schema(TestSchema::With::nothing);
     EmbeddingDouble embedder;
     Memoird memoird(schema, embedder);
-    check_refused(memoird, "no schema " + schema.name(), "memoirctl schema apply");
+    check_refused(memoird, "schema " + schema.name() + " does not exist", "memoirctl schema apply");
 }
 
 TEST_CASE("the library's schema alone is enough, and it is said what ours would gain") {
@@ -132,7 +132,7 @@ TEST_CASE("a role that may only read stops the start and is named") {
     SECTION("by its setting") {
         schema.sql("alter role " + role.name() + " set default_transaction_read_only = on");
         Memoird memoird(schema, embedder, {.url = role.url()});
-        check_refused(memoird, "role " + role.name() + " may only read", "default_transaction_read_only");
+        check_refused(memoird, "role " + role.name() + " cannot write", "default_transaction_read_only");
     }
     SECTION("by its grants") {
         schema.sql("revoke insert, update, delete on all tables in schema $schema from " + role.name());

@@ -305,7 +305,7 @@ TEST_CASE_METHOD(Fixture, "USR1 writes what it does now") {
     Memoird memoird(schema, embedder, {.settings = embed_lane(1, 4)});
     REQUIRE(gate.reached());
     memoird.process().signal(SIGUSR1);
-    REQUIRE(memoird.process().wrote("a loop at work"));
+    REQUIRE(memoird.process().wrote("loop at work"));
     const auto status = events(memoird, "memoir.worker.status");
     REQUIRE(status.size() == 2);
     CHECK(status[0].at("in_hand") == 4);
