@@ -1,6 +1,6 @@
 #pragma once
 // What configuration has to know about URLs, libpq connection strings and listen addresses: are they well
-// formed, and how are they shown without what is secret in them. Pure functions.
+// formed, and how are they shown without what is secret in them. Thread safety: pure functions.
 
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 // One value into the member that its key names, after checking its type and range. Secrets are not assigned
-// here but in secrets.hpp.
+// here but in secrets.hpp. Thread safety: functions over the caller's Config. Failures: a Complaint.
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 #pragma once
 // Durations as operators write them: "500ms", "30s", "10m", "2h", "7d", and sums of them, largest unit first:
-// "1m30s". Pure functions.
+// "1m30s". Thread safety: pure functions. Failures: nothing for what is not a duration.
 
 #include <chrono>
 #include <optional>

@@ -1,5 +1,5 @@
 #pragma once
-// Reads small files whole.
+// Reads small files whole. Thread safety: functions. Failures: a FileError, in words of ours.
 
 #include <cstddef>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// The name that somebody probably meant. Pure functions.
+// The name that was probably meant. Thread safety: pure functions. Failures: empty, where none is near.
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
 // Gathers what file, environment and flags say, before anybody asks whether the values make sense: every key
-// is known, every value has its origin.
+// is known, every value has its origin. Thread safety: one thread. Failures: findings.
 
 #include <functional>
 #include <string>

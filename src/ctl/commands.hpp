@@ -1,5 +1,5 @@
 #pragma once
-// One function a command, each in a file of its own.
+// One function a command, each in a file of its own. Thread safety: functions. Failures: as in command.hpp.
 
 #include "ctl/command.hpp"
 

@@ -121,7 +121,7 @@ class Endpoint {
     Milliseconds park_for() const;
     Snapshot snapshot() const;
 
-    // Probes when a probe is due; the keeper's timer calls it, and start-up once with `now` true.
+    // Probes when a probe is due; a thread of app's calls it, and start-up once with `now` true.
     // Returns true when the endpoint is usable afterwards.
     bool probe_if_due(std::stop_token stop, bool now = false);
     // Called (from any thread, no lock held) when a probe has passed, and when a permit is free again that

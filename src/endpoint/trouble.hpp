@@ -1,5 +1,5 @@
 #pragma once
-// One line for the endpoint that holds work back, as the systemd STATUS line shows it. Pure.
+// One line for the endpoint that holds work back, as the systemd STATUS line shows it. Thread safety: pure.
 
 #include <string>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Which texts go through the model together. Pure.
+// Which texts go through the model together. Thread safety: pure functions. Failures: none.
 
 #include <cstddef>
 #include <span>

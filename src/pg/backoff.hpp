@@ -1,5 +1,5 @@
 #pragma once
-// When to try again after a failed connect. Pure.
+// When to try again after a failed connect. Thread safety: pure functions. Failures: none.
 
 #include <algorithm>
 

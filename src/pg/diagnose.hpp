@@ -1,5 +1,5 @@
 #pragma once
-// From what libpq and the server say to an Error that repeats none of their words. Pure functions.
+// From what libpq and the server say to an Error that repeats none of their words. Thread safety: pure.
 
 #include <libpq-fe.h>
 

@@ -2,8 +2,8 @@
 // Giving work back: SQL of the ends and steps of a claim. Every statement is fenced by id, state = 'claimed'
 // and claimed_by, so that a holder that lost its claim changes nothing, and passes over rows that somebody
 // has locked (an agent's DELETE cascading into the queue): waiting for one while holding another is how
-// deadlocks begin. Passed-over rows are simply not returned; look() tells them from lost ones. All rows of
-// one call come from one claim. Thread safety: pure functions.
+// deadlocks begin. Passed-over rows are simply not returned; look() tells them from lost ones. The rows of
+// one call may be of several claims. Thread safety: pure functions.
 
 #include <optional>
 #include <span>

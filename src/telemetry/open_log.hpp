@@ -1,6 +1,6 @@
 #pragma once
 // Opens the log that the options ask for. Lines go to standard error: standard output belongs to what a
-// command was asked to print (--print-config, memoirctl's tables).
+// command was asked to print (--print-config, memoirctl's tables). Thread safety: functions.
 
 #include <memory>
 #include <string>

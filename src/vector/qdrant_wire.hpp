@@ -1,6 +1,6 @@
 #pragma once
 // What goes to Qdrant's REST API and what its answers mean (wire facts: api.qdrant.tech, versions 1.10 to
-// 1.20). Pure functions: no I/O. No text of the server is ever kept: it echoes requests.
+// 1.20). Thread safety: pure functions, no I/O. No text of the server is ever kept: it echoes requests.
 
 #include <nlohmann/json_fwd.hpp>
 #include <span>

@@ -1,5 +1,5 @@
 #pragma once
-// A worker loop: claim, run the stage, settle, again. A plain function on a thread of the pool; it waits in
+// A worker loop: claim, run the stage, settle, again. A plain function on a thread of its own; it waits in
 // its lane, in a stage, or for the database, and a stop reaches it in all three. Thread safety: run() on one
 // thread.
 

@@ -39,7 +39,8 @@ TEST_CASE("a pending job waits for its lane, with its place in the queue") {
     WhyFacts facts;
     facts.job = job("embed", JobState::pending);
     facts.hosts = {host("n", {"embed"}, 1)};
-    CHECK(has(said(facts, "waiting"), "waiting for 90 s for a free loop in its lane; it is the next of its kind"));
+    CHECK(has(said(facts, "waiting"),
+              "waiting for 90 s for a free loop in its lane; it is the next of its kind"));
     CHECK(explain(facts).size() == 1);
     facts.ahead = 12;
     CHECK(has(said(facts, "waiting"), "12 of its kind are ahead of it"));
@@ -80,7 +81,8 @@ TEST_CASE("open breakers are told for living hosts that serve the kind, and noth
     CHECK(said(facts, "breaker") ==
           "on web-1:4711, qdrant is open: outage, refused, next probe in 5 s (HINT: vector.url)");
     facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":11001}])")};
-    CHECK(said(facts, "rate_limit") == "on web-1:4711, embedding is waiting for its provider's rate limit, for another 12 s");
+    CHECK(said(facts, "rate_limit") ==
+          "on web-1:4711, embedding is waiting for its provider's rate limit, for another 12 s");
     facts.hosts = {host("n", {"embed"}, 1, R"([{"name":"embedding","state":"closed","held_ms":0}])")};
     CHECK(said(facts, "rate_limit").empty());
     facts.hosts = {host("n", {"extract"}, 1, open), host("dead", {"embed"}, 100, open)};
@@ -128,8 +130,9 @@ TEST_CASE("a held job names the process, whether it lives, and how long its leas
     facts.job.claimed_by = "memoird/web-1:4711:nonce/embed.0.3";
     facts.job.claimed_for = 20;
     facts.hosts = {host("nonce", {"embed"}, 4)};
-    CHECK(said(facts, "held") ==
-          "held by web-1:4711, lane embed; last seen 4 s ago; the lease expires in 40 s unless it is renewed");
+    CHECK(
+        said(facts, "held") ==
+        "held by web-1:4711, lane embed; last seen 4 s ago; the lease expires in 40 s unless it is renewed");
     facts.hosts = {host("nonce", {"embed"}, 400)};
     facts.job.claimed_for = 75;
     CHECK(has(said(facts, "held"), "not seen for 6 min; the lease expired 15 s ago"));
@@ -144,7 +147,8 @@ TEST_CASE("a job held by another worker is left to it for the foreign lease") {
     facts.job = job("embed", JobState::claimed);
     facts.job.claimed_by = "worker-3";
     facts.job.claimed_for = 100;
-    CHECK(has(said(facts, "held"), "held for 100 s by a worker that is not a memoird (worker-3); the lease expires in 8 min"));
+    CHECK(has(said(facts, "held"),
+              "held for 100 s by a worker that is not a memoird (worker-3); the lease expires in 8 min"));
     facts.job.claimed_by.reset();
     CHECK(has(said(facts, "held"), "(unnamed)"));
 }

@@ -202,7 +202,8 @@ TEST_CASE("gives up with a HINT while a transaction holds the table, and changes
         FAIL("it should have given up");
     } catch (const pg::Error& error) {
         CHECK(error.error_class() == pg::ErrorClass::transaction);
-        CHECK(std::string(error.what()).find("HINT: another transaction holds the lock") != std::string::npos);
+        CHECK(std::string(error.what()).find("HINT: another transaction holds the lock") !=
+              std::string::npos);
     }
     holder.commit();
     CHECK(listing(schema, true) == before);
