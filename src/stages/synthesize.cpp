@@ -6,6 +6,7 @@
 #include "base/random_id.hpp"
 #include "extraction/text.hpp"
 #include "graph/cypher.hpp"
+#include "memory/graph_turn.hpp"
 #include "queue/fan_in.hpp"
 #include "stages/each_member.hpp"
 #include "vector/similarity.hpp"
@@ -171,19 +172,15 @@ void Synthesize::commit(const Source& source, const std::vector<extraction::Trip
     const auto deadline = Steady::now() + scope_wait;
     const auto place = scopes_.take(scope, deadline, stop);
     if (!place) throw stop.stop_requested() ? Failure(FailureType::cancelled, "cancelled") : scope_is_busy();
-    const auto name = "memoird graph " + graph_.client().options().name + "\n" + scope.agent_id + "\n" +
-                      scope.org_id + "\n" + scope.user_id;
     for (;;) {
         {
             auto connection = pool_.acquire(stop);
             pg::Transaction transaction(*connection, pg::Transaction::Durability::off, Milliseconds(500),
                                         stop);
-            if (transaction
-                    .exec("select pg_try_advisory_xact_lock(hashtextextended($1, 0))", pg::Params().add(name))
-                    .boolean(0, 0)) {
+            if (memory::take_graph_turn(transaction, graph_.client().options().name, scope)) {
                 const auto change = addition(source, triples, vectors, stop);
-                // Whoever lost the lock with its connection must not write beside the next holder.
-                transaction.exec("select 1");
+                // Without its connection this would write beside the next holder.
+                memory::check_graph_turn(transaction);
                 graph_.write(scope, change, stop);
                 transaction.rollback();
                 fields.push_back({"nodes", static_cast<std::int64_t>(change.nodes.size())});

@@ -321,6 +321,9 @@ TEST_CASE_METHOD(Fixture, "under load any number of plans loses nothing and does
     CHECK(all_done(rows));
     CHECK(schema.number("select count(*) from (select from $schema.claims group by claimed_by having "
                         "count(distinct claim) > 1) twice") == 0);
-    CHECK(schema.number("select count(*) from $schema.claims") == rows);
+    // A loop that a plan lets go hands back what a claim under way still brings it: that row is claimed once
+    // more.
+    CHECK(schema.number("select count(*) from $schema.claims") ==
+          rows + static_cast<std::int64_t>(engine->tally().released));
     check_calm();
 }
