@@ -27,26 +27,45 @@ std::string take(const std::string& schema, const std::string& chosen) {
            returned_columns();
 }
 
+// The oldest pending rows of a kind, suspects passed over. Parameters from number `first` on: kind, limit,
+// where `indexed` the position that they come after, and where `excepting` the ids left out.
+std::string oldest(const std::string& schema, const char* column, int first, bool indexed, bool excepting) {
+    const auto number = [&](int at) { return "$" + std::to_string(first + at); };
+    auto sql = std::string("select ") + column + " from " + pg::qualified(schema, "memory_jobs") +
+               " where kind = " + number(0) + " and state = 'pending' and not " + is_suspect("memory_jobs");
+    // The row comparison with both columns in the order: with created_at alone the planner left the index
+    // under stale statistics and for bulk inserts of one timestamp.
+    if (indexed) sql += " and (created_at, id) > (" + number(2) + "::timestamptz, " + number(3) + "::bigint)";
+    if (excepting) sql += " and id <> all(" + number(indexed ? 4 : 2) + "::bigint[])";
+    return sql + (indexed ? " order by created_at, id" : " order by created_at") + " limit " + number(1) +
+           " for update skip locked";
+}
+
+void add_bounds(pg::Statement& statement, const std::string& kind, const Position& after, int limit,
+                bool indexed, std::span<const std::int64_t> except) {
+    statement.params.add(kind).add(limit);
+    if (indexed) statement.params.add(timestamp(after.created_us)).add(after.id);
+    if (!except.empty()) statement.params.array(except);
+    statement.in_order = true;
+}
+
 }  // namespace
 
 pg::Statement claim(const std::string& schema, const std::string& claimed_by, const std::string& kind,
-                    const Position& after, int limit, bool indexed) {
-    const std::string from = "select ctid from " + pg::qualified(schema, "memory_jobs") +
-                             " where kind = $2 and state = 'pending' and not " + is_suspect("memory_jobs");
+                    const Position& after, int limit, bool indexed, std::span<const std::int64_t> except) {
     pg::Statement statement;
-    statement.params.add(claimed_by).add(kind).add(limit);
-    statement.in_order = true;
-    if (indexed) {
-        statement.repeated = true;
-        // The row comparison with both columns in the order: with created_at alone the planner left the index
-        // under stale statistics and for bulk inserts of one timestamp.
-        statement.params.add(timestamp(after.created_us)).add(after.id);
-        statement.sql = take(schema, from +
-                                         " and (created_at, id) > ($4::timestamptz, $5::bigint) order by "
-                                         "created_at, id limit $3 for update skip locked");
-    } else {
-        statement.sql = take(schema, from + " order by created_at limit $3 for update skip locked");
-    }
+    statement.params.add(claimed_by);
+    add_bounds(statement, kind, after, limit, indexed, except);
+    statement.repeated = indexed && except.empty();
+    statement.sql = take(schema, oldest(schema, "ctid", 2, indexed, !except.empty()));
+    return statement;
+}
+
+pg::Statement first_to_claim(const std::string& schema, const std::string& kind, const Position& after,
+                             bool indexed, std::span<const std::int64_t> except) {
+    pg::Statement statement;
+    add_bounds(statement, kind, after, 1, indexed, except);
+    statement.sql = oldest(schema, "id", 1, indexed, !except.empty());
     return statement;
 }
 

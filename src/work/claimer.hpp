@@ -8,6 +8,7 @@
 
 #include "queue/job.hpp"
 #include "work/context.hpp"
+#include "work/odd_rows.hpp"
 
 namespace memoir::work {
 
@@ -26,7 +27,7 @@ class Claimer {
 
     // `lane`, `number`: of the loop that claims.
     std::unique_ptr<ClaimRequest> request(Task task, const std::string& lane, int number) const;
-    pg::Statement statement(const ClaimRequest& request) const;
+    pg::Statement statement(const ClaimRequest& request);
     // Sends it and fills in its rows. Waits for the database, and gives up when `stop` comes; false: not
     // answered.
     bool claim(ClaimRequest& request, const std::stop_token& stop);
@@ -35,7 +36,13 @@ class Claimer {
     void adopt(ClaimRequest& request, const std::stop_token& stop);
 
   private:
+    bool claim_once(ClaimRequest& request, const std::stop_token& stop);
+    // The database refuses to update one of the rows: narrows the claim until that one is alone, names it,
+    // and leaves it. Returns false when it could not be found.
+    bool leave_odd_row(ClaimRequest& request, const pg::Error& error, const std::stop_token& stop);
+
     Context& context_;
+    OddRows odd_rows_;
 };
 
 }  // namespace memoir::work

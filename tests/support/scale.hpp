@@ -1,6 +1,6 @@
 #pragma once
 // How long soaks and random trials go on: MEMOIRD_TEST_SCALE times what a test asks for. CI takes a tenth
-// (.ci/run), scripts/soak ten times as much. Read once; any thread.
+// (.ci/run), scripts/test-long ten times as much. Read once; any thread.
 
 #include <algorithm>
 #include <cstdlib>

@@ -118,3 +118,18 @@ TEST_CASE("a memory whose update the database refuses costs its job attempts, an
     CHECK(bench.schema.value("select qdrant_status from $schema.memories where pid = $1",
                              pg::Params().add(pid)) == "pending");
 }
+
+TEST_CASE("a row that the database does not let us claim is named and left, and the others are done") {
+    Bench bench;
+    bench.options.lanes.front().loops = GENERATE(1, 2);
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < 40; ++row) ids.push_back(bench.job());
+    raise_on_update(bench.schema, "memory_jobs", "old.id = " + std::to_string(ids[17]));
+    bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });
+    CHECK(eventually([&] { return bench.jobs() == 1; }));
+    CHECK(bench.state(ids[17]) == "pending/-/0/-");
+    REQUIRE(eventually([&] { return bench.log.count("memoir.worker.claim_failed") >= 1; }));
+    CHECK(bench.log.named("memoir.worker.claim_failed").front().field("job_id") == std::to_string(ids[17]));
+    const auto later = bench.job();
+    CHECK(eventually([&] { return bench.state(later) == "gone"; }));
+}
