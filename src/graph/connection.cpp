@@ -92,8 +92,10 @@ void* make_string(const redisReadTask* task, char* text, size_t size) {
     return place(task, std::string(view));
 }
 
-void* make_array(const redisReadTask* task, int size) {
-    return place(task, List(static_cast<std::size_t>(std::max(size, 0))));
+// The type of the size differs between hiredis 0.14 and 1.
+template <typename Size>
+void* make_array(const redisReadTask* task, Size size) {
+    return place(task, List(static_cast<std::size_t>(std::max<Size>(size, 0))));
 }
 
 void* make_integer(const redisReadTask* task, long long number) {
@@ -108,7 +110,27 @@ void free_value(void* value) {
     delete static_cast<Value*>(value);
 }
 
-redisReplyObjectFunctions functions{make_string, make_array, make_integer, make_nil, free_value};
+// hiredis 1 has more of them, for what only RESP3 sends, which is never asked for.
+template <typename Functions>
+Functions functions_of() {
+    Functions all{};
+    all.createString = make_string;
+    all.createArray = make_array;
+    all.createInteger = make_integer;
+    all.createNil = make_nil;
+    all.freeObject = free_value;
+    if constexpr (requires { all.createDouble; }) {
+        all.createDouble = [](const redisReadTask* task, double, char* text, size_t size) {
+            return place(task, std::string(text, size));
+        };
+        all.createBool = [](const redisReadTask* task, int value) {
+            return place(task, static_cast<std::int64_t>(value));
+        };
+    }
+    return all;
+}
+
+auto functions = functions_of<redisReplyObjectFunctions>();
 
 std::string formatted(std::span<const std::string> words) {
     std::string bytes = "*" + std::to_string(words.size()) + "\r\n";

@@ -102,7 +102,7 @@ std::vector<std::string> retire_derived(pg::Transaction& transaction, const std:
     for (const auto& row : derived(transaction.connection(), schema, source_pid))
         if (row.active) active.push_back(row.pid);
     if (active.empty()) return {};
-    const auto locked = lock(transaction, schema, active);
+    const auto locked = memory::lock(transaction, schema, active);
     // Passed over: an agent that deletes or edits one of them comes first.
     if (locked.size() != active.size())
         throw pg::Error(pg::ErrorClass::transaction, "55P03", "a semantic memory is locked");

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view test_prefix = "memoird-self-test ";
 
 // A channel is an identifier; the letters of schema names need no more than this, but others stay harmless.
-std::string quoted(const std::string& identifier) {
+std::string quoted_name(const std::string& identifier) {
     std::string text = "\"";
     for (const char letter : identifier) {
         if (letter == '"') text += '"';
@@ -58,7 +58,7 @@ void Listener::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         try {
             const auto connection = Connection::connect(options_, stop);
-            connection->exec("listen " + quoted(channel_), {}, stop);
+            connection->exec("listen " + quoted_name(channel_), {}, stop);
             bool worked = false;
             while (self_test(*connection, stop)) {
                 worked = true;

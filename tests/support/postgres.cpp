@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 
 #include "support/guarded.hpp"
+#include "support/process.hpp"
 #include "support/wait.hpp"
 
 namespace memoir::test {
@@ -28,8 +30,11 @@ void run_quietly(Launch launch, const std::string& log) {
     if (code != 0) throw std::runtime_error(launch.arguments.front() + " failed:\n" + read_file(log));
 }
 
+// Of the server to test with: MEMOIRD_POSTGRES=DIR (with bin/ in it), else the system's.
 const std::string& bindir() {
     static const std::string path = [] {
+        if (const char* chosen = std::getenv("MEMOIRD_POSTGRES"); chosen != nullptr && *chosen != '\0')
+            return std::string(chosen) + "/bin";
         const auto directory = temporary_directory("mpx");
         Launch launch;
         launch.arguments = {"pg_config", "--bindir"};
@@ -40,6 +45,16 @@ const std::string& bindir() {
         return line;
     }();
     return path;
+}
+
+// "17.5", of "postgres (PostgreSQL) 17.5 (Debian …)".
+std::string server_version() {
+    const auto said = run({{bindir() + "/postgres", "--version"}, {}, {}}).output;
+    const std::string mark = "(PostgreSQL) ";
+    const auto at = said.find(mark);
+    if (at == said.npos) throw std::runtime_error("there is no PostgreSQL server in " + bindir());
+    const auto version = said.substr(at + mark.size());
+    return version.substr(0, version.find_first_not_of("0123456789."));
 }
 
 Launch postgres_program(const std::string& name, std::vector<std::string> arguments) {
@@ -64,8 +79,7 @@ void make_template(const std::string& directory) {
 
 // initdb costs seconds of CPU; its result is kept for all suites of this user, made once under a lock.
 std::string template_data() {
-    const auto path = "/tmp/memoird-test-template-" + std::to_string(PQlibVersion() / 10000) + "-" +
-                      std::to_string(geteuid());
+    const auto path = "/tmp/memoird-test-template-" + server_version() + "-" + std::to_string(geteuid());
     const auto lock_path = path + ".lock";
     const int lock = open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0 || flock(lock, LOCK_EX) != 0) throw std::runtime_error("cannot lock " + lock_path);
