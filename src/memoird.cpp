@@ -6,12 +6,21 @@
 #include "app/daemon.hpp"
 #include "config/config.hpp"
 #include "service/hardening.hpp"
+#include "service/signals.hpp"
 #include "telemetry/open_log.hpp"
 
 namespace {
 
 using memoir::app::ExitCode;
 using memoir::config::CommandLine;
+
+// A full disk or a closed pipe is an error, also where nothing else was to be done.
+int printed() {
+    std::cout.flush();
+    if (std::cout) return ExitCode::exit_ok;
+    std::cerr << "memoird: the output could not be written\n";
+    return ExitCode::exit_unexpected;
+}
 
 int run(const CommandLine& line) {
     memoir::config::Sources sources;
@@ -20,7 +29,7 @@ int run(const CommandLine& line) {
     auto loaded = memoir::config::load(sources);
     if (line.has("print-config") && loaded.problems.empty()) {
         std::cout << loaded.printed;
-        return ExitCode::exit_ok;
+        return printed();
     }
     for (const auto& problem : loaded.problems) std::cerr << problem.to_string() << "\n";
     if (!loaded.problems.empty()) return ExitCode::exit_config;
@@ -50,6 +59,7 @@ void print_help() {
 }  // namespace
 
 int main(int argc, char** argv) {
+    memoir::service::end_by_signal_until_ready();
     CommandLine line;
     try {
         line = memoir::config::parse_command_line({argv + 1, argv + argc}, memoir::app::options());
@@ -60,11 +70,11 @@ int main(int argc, char** argv) {
     }
     if (line.has("help")) {
         print_help();
-        return ExitCode::exit_ok;
+        return printed();
     }
     if (line.has("version")) {
         std::cout << "memoird " << MEMOIRD_VERSION << "\n";
-        return ExitCode::exit_ok;
+        return printed();
     }
     try {
         return run(line);

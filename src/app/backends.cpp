@@ -5,14 +5,19 @@
 #include "base/pause.hpp"
 #include "endpoint/endpoint.hpp"
 #include "extraction/prompt.hpp"
+#include "queue/probe_request.hpp"
+#include "stages/feedback.hpp"
 
 namespace memoir::app {
 
 namespace {
 // How often it is asked whether a probe is due; the endpoint says when.
 constexpr Milliseconds probe_interval{250};
+// How often it is looked, while one is open, whether an operator wants it to be asked at once.
+constexpr Milliseconds request_interval{1'000};
+// And for feedback of corrections that cannot be worked on.
+constexpr Milliseconds feedback_interval{1'000};
 // Replies that nobody came back for live for days: how often they are looked for.
-constexpr Milliseconds sweep_interval{3'600'000};
 // Of replies that the database did not take when they came.
 constexpr Milliseconds flush_interval{5'000};
 }  // namespace
@@ -51,9 +56,9 @@ std::vector<endpoint::Endpoint*> Backends::index_endpoints() {
 std::unique_ptr<stages::Extractor> Backends::make_extractor(model::Chat& chat,
                                                             const model::ChatOptions& options,
                                                             extraction::Task task) {
-    stages::Extractor::Settings settings{config_.database.schema,
-                                         extraction::stable_prompt(task, options.prompt_file),
-                                         config_.classifier.has_value()};
+    stages::Extractor::Settings settings{
+        config_.database.schema, extraction::stable_prompt(task, options.prompt_file),
+        config_.classifier.has_value(), static_cast<std::size_t>(options.max_items)};
     return std::make_unique<stages::Extractor>(chat, ground_.replies, ground_.pool, std::move(settings),
                                                ground_.log);
 }
@@ -71,8 +76,8 @@ void Backends::add_embed() {
     work::Entry entry;
     entry.stage = embed_.get();
     entry.needs = index_endpoints();
-    entry.when_failed = [schema](pg::Transaction& transaction, const std::string& pid) {
-        stages::Embed::when_failed(transaction, schema, pid);
+    entry.when_failed = [schema](pg::Transaction& transaction, std::span<const std::string> pids) {
+        stages::Embed::when_failed(transaction, schema, pids);
     };
     registry_["embed"] = std::move(entry);
 }
@@ -80,6 +85,8 @@ void Backends::add_embed() {
 void Backends::add_without_graph(const std::string& kind) {
     if (config_.worker.leave_graph_absent)
         unserved_.push_back({kind, "no [graph] section"});
+    else if (kind == "synthesize")
+        registry_[kind].no_op_event = "memoir.synthesize.no_graph";
     else
         registry_[kind] = {};
 }
@@ -164,25 +171,65 @@ void Backends::add_reprocess() {
     registry_["reprocess"] = std::move(entry);
 }
 
+void Backends::ask_again(std::string_view name) const {
+    for (auto* endpoint : endpoints())
+        if (name.empty() || name == endpoint->name()) endpoint->probe_soon();
+}
+
+void Backends::obey_requests(const std::stop_token& stop) const {
+    std::string last;
+    while (pause(request_interval, stop)) {
+        const auto is_open = [](const auto* endpoint) { return !endpoint->allows_claims(); };
+        if (std::ranges::none_of(endpoints(), is_open)) continue;
+        try {
+            auto connection = ground_.pool.acquire(stop, request_interval);
+            const auto request = queue::read_probe_request(
+                connection->exec(queue::last_probe_request(config_.database.schema), stop));
+            if (request.text == last) continue;
+            last = request.text;
+            ask_again(request.backend == queue::every_backend ? "" : request.backend);
+        } catch (const pg::Error& error) {
+            // The table is not there: `memoirctl schema apply` creates it, and the next start finds it.
+            if (error.error_class() == pg::ErrorClass::schema) return;
+        }
+    }
+}
+
+bool Backends::takes_corrections() const {
+    const auto entry = registry_.find("reprocess");
+    return entry != registry_.end() && std::ranges::all_of(entry->second.needs, [](const auto* needed) {
+               return needed->allows_claims();
+           });
+}
+
+void Backends::store_feedback(const std::stop_token& stop) const {
+    stages::Feedback feedback(ground_.pool, config_.database.schema, ground_.log);
+    while (pause(feedback_interval, stop)) {
+        if (takes_corrections()) continue;
+        try {
+            while (feedback.store_some(stop) == stages::Feedback::at_a_time && !stop.stop_requested())
+                continue;
+        } catch (const pg::Error&) {
+            // The next time.
+        }
+    }
+}
+
 void Backends::watch() {
     std::lock_guard lock(mutex_);
     if (!watched_) return;
+    if (in_a_lane("reprocess"))
+        probers_.emplace_back([this](const std::stop_token& stop) { store_feedback(stop); });
+    if (!endpoints().empty())
+        probers_.emplace_back([this](const std::stop_token& stop) { obey_requests(stop); });
     for (auto* endpoint : endpoints())
         probers_.emplace_back([endpoint](const std::stop_token& stop) {
             while (pause(probe_interval, stop)) endpoint->probe_if_due(stop);
         });
     if (!extractor_ && !relator_) return;
     probers_.emplace_back([this](const std::stop_token& stop) {
-        auto next_sweep = Steady::now();
         do {
             ground_.replies.flush(stop);
-            if (Steady::now() < next_sweep) continue;
-            next_sweep = Steady::now() + sweep_interval;
-            try {
-                ground_.replies.sweep(stop);
-            } catch (const pg::Error&) {
-                // An hour later it is still time.
-            }
         } while (pause(flush_interval, stop));
     });
 }

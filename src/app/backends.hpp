@@ -44,10 +44,17 @@ class Backends {
     // From now on open breakers are probed when they are due, each on a thread of its own: one that hangs
     // holds up none of the others.
     void watch();
+    // Open breakers are probed now and not when it is due: what was wrong may be mended. Empty: all of them.
+    void ask_again(std::string_view name = {}) const;
     // For good.
     void unwatch();
 
   private:
+    // Until `stop`: stores the feedback of corrections that this process cannot work on now.
+    void store_feedback(const std::stop_token& stop) const;
+    bool takes_corrections() const;
+    // Until `stop`: obeys `memoirctl backends probe`.
+    void obey_requests(const std::stop_token& stop) const;
     bool in_a_lane(const std::string& kind) const;
     void add_embed();
     void add_relational_extract();

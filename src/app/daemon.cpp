@@ -13,6 +13,7 @@
 #include "app/status_report.hpp"
 #include "app/until_idle.hpp"
 #include "base/join.hpp"
+#include "pg/credentials.hpp"
 #include "pg/error.hpp"
 #include "service/signals.hpp"
 #include "service/start_up_code.hpp"
@@ -42,7 +43,9 @@ Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog&
     : config_(std::move(config)), options_(std::move(options)), log_(log), observation_(log) {
     if (config_.worker.host.empty()) config_.worker.host = machine_name();
     if (!options_.reload) return;
+    pg::Credentials::shared().source([this](const std::string& conninfo) { return reread(conninfo); });
     const auto load = [this] {
+        pg::Credentials::shared().renew(config_.database.url.reveal());
         auto loaded = options_.reload();
         if (loaded.config.worker.host.empty()) loaded.config.worker.host = machine_name();
         return loaded;
@@ -52,7 +55,21 @@ Daemon::Daemon(config::Config config, DaemonOptions options, telemetry::SinkLog&
 }
 
 Daemon::~Daemon() {
+    pg::Credentials::shared().source({});
     reloader_.reset();
+}
+
+// What the configuration, or the file that it names, says by now in place of a connection string of the
+// start.
+std::optional<std::string> Daemon::reread(const std::string& conninfo) const {
+    try {
+        const auto now = options_.reload().config.database;
+        const auto& listen = config_.database.listen_url;
+        const bool listens = !listen.empty() && conninfo == listen.reveal();
+        return listens ? now.listen_url.reveal() : now.url.reveal();
+    } catch (const std::exception&) {
+        return std::nullopt;  // a file with problems changes nothing; the reload tells of it
+    }
 }
 
 int Daemon::run() {
@@ -146,7 +163,8 @@ void Daemon::start() {
         std::lock_guard lock(mutex_);
         running_ = std::move(started.running);
     }
-    observation_.watch(*running_->engine, running_->generations, running_->pool);
+    observation_.watch(*running_->engine, running_->generations, running_->pool, config_.database.schema,
+                       running_->additions.pending_index && running_->additions.failed_index);
     log_.info("memoir.worker.started", "memoird is ready",
               {{"version", std::string(MEMOIRD_VERSION)},
                {"process", running_->engine->process()},
@@ -181,6 +199,7 @@ void Daemon::drain() {
         draining_ = true;
     }
     auto& engine = *running_->engine;
+    running_->draining = true;
     observation_.draining();
     if (reloader_) reloader_->stop();
     notifier_.stopping("draining", engine.plan()->options.drain_timeout + drain_slack);
@@ -189,7 +208,7 @@ void Daemon::drain() {
     const auto drained = engine.drain(hurry_.get_token());
     // From here on no plan comes any more, whatever a reload under way was about to do.
     if (reloader_ && drained != work::Engine::Drained::stuck) reloader_->finish();
-    if (running_->has_hosts) remove_host_row(running_->pool, config_.database.schema, engine.nonce());
+    if (running_->additions.hosts) remove_host_row(running_->pool, config_.database.schema, engine.nonce());
     const auto outcome = drained == work::Engine::Drained::finished ? "drained" : "timeout";
     log_.info("memoir.worker.shutdown",
               drained == work::Engine::Drained::finished ? "drained: all running jobs were finished"

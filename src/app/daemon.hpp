@@ -46,6 +46,7 @@ class Daemon {
     void work();
     void drain();
     void hurry();
+    std::optional<std::string> reread(const std::string& conninfo) const;
     void cannot_start(const StartError& error);
     void tell_exit();
     void tick();                     // control thread, once a second

@@ -7,8 +7,8 @@
 
 namespace memoir::app {
 
-pg::Segment renew_host_row(const config::Config& config, const std::string& nonce,
-                           std::vector<std::string> kinds, const Backends& backends) {
+pg::Segment renew_host_row(const config::Config& config, const std::string& nonce, const HostState& state,
+                           const Backends& backends) {
     std::vector<endpoint::Snapshot> snapshots;
     for (const auto* endpoint : backends.endpoints()) snapshots.push_back(endpoint->snapshot());
     queue::Host host;
@@ -16,10 +16,10 @@ pg::Segment renew_host_row(const config::Config& config, const std::string& nonc
     host.host = config.worker.host;
     host.pid = getpid();
     host.version = MEMOIRD_VERSION;
-    host.kinds = std::move(kinds);
+    host.kinds = state.kinds;
+    host.draining = state.draining;
     host.endpoints = queue::endpoints_json(snapshots);
-    return {queue::upsert_host(config.database.schema, host),
-            queue::delete_unseen_hosts(config.database.schema)};
+    return {queue::upsert_host(config.database.schema, host, state.draining_column)};
 }
 
 void remove_host_row(pg::Pool& pool, const std::string& schema, const std::string& nonce) {

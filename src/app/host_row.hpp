@@ -13,9 +13,14 @@
 
 namespace memoir::app {
 
-// What travels with a heartbeat: this process is alive, serves these kinds, and knows this of its backends.
-pg::Segment renew_host_row(const config::Config& config, const std::string& nonce,
-                           std::vector<std::string> kinds, const Backends& backends);
+struct HostState {
+    std::vector<std::string> kinds;  // served
+    bool draining = false;
+    bool draining_column = false;  // schema::Additions::draining_since
+};
+// What follows a heartbeat: this process is alive, serves these kinds, and knows this of its backends.
+pg::Segment renew_host_row(const config::Config& config, const std::string& nonce, const HostState& state,
+                           const Backends& backends);
 void remove_host_row(pg::Pool& pool, const std::string& schema, const std::string& nonce);
 
 }  // namespace memoir::app

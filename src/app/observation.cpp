@@ -6,6 +6,7 @@
 #include <boost/asio/ip/host_name.hpp>
 #include <map>
 
+#include "base/pause.hpp"
 #include "endpoint/endpoint.hpp"
 #include "http/listen_address.hpp"
 #include "page/assets.hpp"
@@ -19,7 +20,7 @@ namespace {
 constexpr Milliseconds depth_interval{5'000};
 // While nobody looks: often enough that who comes back does not find an hour-old figure.
 constexpr Milliseconds idle_interval{60'000};
-constexpr Milliseconds asked_lately{60'000};
+constexpr Milliseconds asked_lately{60'000}, count_check{1'000};
 
 // Of the database's time, counting takes a twentieth at most, whatever it has to read.
 constexpr int dear = 20;
@@ -122,18 +123,28 @@ void Observation::serve(boost::asio::io_context& control, const telemetry::Metri
                                              http::Server::Limits{}, std::move(names));
 }
 
-void Observation::watch(work::Engine& engine, Generations& generations, pg::Pool& pool) {
-    std::lock_guard lock(mutex_);
-    engine_ = &engine;
-    generations_ = &generations;
-    pool_ = &pool;
+void Observation::watch(work::Engine& engine, Generations& generations, pg::Pool& pool,
+                        const std::string& schema, bool indexed) {
+    {
+        std::lock_guard lock(mutex_);
+        engine_ = &engine;
+        generations_ = &generations;
+        pool_ = &pool;
+    }
+    if (!server_) return;
+    counter_ = std::jthread([this, &pool, schema, indexed](const std::stop_token& stop) {
+        do count(pool, schema, indexed, stop);
+        while (pause(count_check, stop));
+    });
 }
 
 void Observation::draining() {
     draining_ = true;
+    counter_ = {};  // stops the count that is under way
 }
 
 void Observation::stop() {
+    counter_ = {};
     {
         std::lock_guard lock(mutex_);
         engine_ = nullptr;
@@ -264,21 +275,23 @@ void Observation::show_kinds(page::Snapshot& shown) const {
     }
 }
 
-void Observation::tick(pg::Pool& pool, const std::string& schema, bool indexed) {
-    if (!server_) return;
+void Observation::count(pg::Pool& pool, const std::string& schema, bool indexed,
+                        const std::stop_token& stop) {
     const auto now = Steady::now();
     const bool asked = now - asked_.load() < asked_lately;
     if (counted_ != TimePoint{} && now - counted_ < until_next_count(asked, counting_)) return;
     counted_ = now;
+    const auto statement = queue::depth_statement(schema, indexed);
+    auto sent = now;
     try {
-        auto connection = pool.acquire({}, Milliseconds(1'000));
-        const auto statement = queue::depth_statement(schema, indexed);
-        const auto sent = Steady::now();
-        const auto result = connection->exec(statement);
+        auto connection = pool.acquire(stop, Milliseconds(1'000));
+        sent = Steady::now();
+        const auto result = connection->exec(statement, stop);
         counting_ = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
         show(queue::read_depths(result));
     } catch (const pg::Error&) {
-        // The gauges keep what was last seen; database_up tells.
+        // The gauges keep what was last seen; database_up tells. One that timed out was dear, too.
+        counting_ = std::chrono::duration_cast<Milliseconds>(Steady::now() - sent);
     }
 }
 

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include "app/generations.hpp"
 #include "http/server.hpp"
@@ -39,14 +41,16 @@ class Observation {
     void serve(boost::asio::io_context& control, const telemetry::MetricsOptions& options,
                const std::string& host, const std::string& schema);
     // From here on there is an engine to look at. All of it outlives this object's use.
-    void watch(work::Engine& engine, Generations& generations, pg::Pool& pool);
+    // `indexed`: as queue::depth_statement wants it.
+    void watch(work::Engine& engine, Generations& generations, pg::Pool& pool, const std::string& schema,
+               bool indexed);
+    // The queue's depth is not counted any more.
     void draining();
-    // Reads the queue's depth when that is due. `indexed`: as queue::depth_statement wants it.
-    void tick(pg::Pool& pool, const std::string& schema, bool indexed);
     // No handler looks at the engine any more.
     void stop();
 
   private:
+    void count(pg::Pool& pool, const std::string& schema, bool indexed, const std::stop_token& stop);
     void refresh();
     void refresh_endpoints();  // with mutex_, and an engine
     // Every series that can come is there from the start, at 0: what appears with its first event has no rate
@@ -75,6 +79,7 @@ class Observation {
     Generations* generations_ = nullptr;
     pg::Pool* pool_ = nullptr;
     std::atomic<bool> draining_{false};
+    std::jthread counter_;
 };
 
 }  // namespace memoir::app

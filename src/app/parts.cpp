@@ -81,7 +81,7 @@ vector::Index& Parts::index() {
             try {
                 index_->prepare(stop);
             } catch (const Failure& failure) {
-                ground_.log.warning("memoir.embed.upsert_failed",
+                ground_.log.warning("memoir.vector.not_ready",
                                     "the vector index is not ready; starting without it",
                                     {{"error", failure.reason()}, {"hint", failure.hint}});
             }

@@ -67,6 +67,8 @@ void Reloader::run(const std::stop_token& stop) {
 
 void Reloader::answer(bool ready, const std::stop_token& stop) {
     if (ready) notifier_.reloading();
+    // A signal after a repair: what is blocked is asked at once, also where the file is as it was.
+    if (ready) generations_->current()->ask_again();
     try {
         if (ready)
             reload(stop);

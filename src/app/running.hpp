@@ -4,6 +4,7 @@
 // members. Thread safety: its members'; the engine's pointer does not change once it is complete. Failures:
 // none.
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -27,7 +28,8 @@ struct Running {
     pg::Pool pool;
     Ground ground;
     Generations generations;
-    bool has_hosts = false;  // the table of hosts is there
+    schema::Additions additions;         // what of ours was there at the start
+    std::atomic<bool> draining = false;  // the row in the table of hosts says so
     std::unique_ptr<work::Engine> engine;
     std::unique_ptr<pg::Listener> listener;  // null: only polling
 };

@@ -7,6 +7,7 @@
 #include "base/random_id.hpp"
 #include "config/duration.hpp"
 #include "endpoint/endpoint.hpp"
+#include "queue/hosts.hpp"
 #include "schema/server.hpp"
 #include "work/lease_keeper.hpp"
 #include "work/retry.hpp"
@@ -17,7 +18,10 @@ namespace {
 
 // While waiting for the database: how far ahead systemd is told, renewed with every try.
 constexpr Milliseconds start_extension{60'000};
-constexpr Milliseconds first_reconnect{250}, longest_reconnect{5'000};
+constexpr Milliseconds first_reconnect{250}, longest_reconnect{1'000};
+// A slice is meant to take a fifth of a second; one that takes as long as this would not end either.
+constexpr Milliseconds longest_duty_statement{10'000};
+constexpr Milliseconds hosts_interval{60'000}, replies_interval{3'600'000};
 
 }  // namespace
 
@@ -31,7 +35,7 @@ StartUp::Started StartUp::run() {
         return std::move(started_);
     };
     if (!with_database([&] { additions = examine(); })) return stopped();
-    running.has_hosts = additions.hosts;
+    running.additions = additions;
     running.ground.replies.found(additions.replies);
     for (const auto& kind : backends->unserved()) tell_unserved(kind, log_);
     notifier_.status("probing the backends");
@@ -124,22 +128,45 @@ work::EngineSettings StartUp::settings(const schema::Additions& additions) {
     work::EngineSettings settings;
     settings.schema = config_.database.schema;
     settings.host = config_.worker.host;
-    settings.indexed = additions.pending_index;
-    settings.pauses = additions.pauses;
+    settings.additions = additions;
+    settings.duties_database = connect_options("memoird duties");
+    settings.duties_database.statement_timeout =
+        std::min(settings.duties_database.statement_timeout, longest_duty_statement);
+    settings.duties = own_duties();
     settings.database = connect_options("memoird keeper");
     // A heartbeat that is not answered well inside the lease is as good as none.
     settings.database.statement_timeout =
         std::min(settings.database.statement_timeout, std::max(config_.worker.lease / 6, Milliseconds(250)));
     settings.database.connect_timeout = settings.database.statement_timeout;
-    if (running.has_hosts)
+    if (additions.hosts)
         settings.heartbeat_extra = [&running, &config = config_](const std::string& nonce) {
-            return renew_host_row(config, nonce, running.engine->kinds(), *running.generations.current());
+            const HostState state{running.engine->kinds(), running.draining,
+                                  running.additions.draining_since};
+            return renew_host_row(config, nonce, state, *running.generations.current());
         };
-    settings.tick = [&running, &observation = observation_, &schema = config_.database.schema,
-                     indexed = additions.pending_index && additions.failed_index] {
-        observation.tick(running.pool, schema, indexed);
-    };
     return settings;
+}
+
+// What of the fleet's work needs parts that the engine does not know.
+std::vector<work::Duty> StartUp::own_duties() {
+    auto& running = *started_.running;
+    std::vector<work::Duty> duties;
+    if (running.additions.hosts)
+        duties.push_back({"hosts", hosts_interval,
+                          [&schema = config_.database.schema](pg::Connection& connection, int limit) {
+                              const auto statement = queue::delete_unseen_hosts(schema, limit);
+                              return connection.exec(statement).affected() == limit;
+                          }});
+    auto& replies = running.ground.replies;
+    if (replies.present())
+        duties.push_back(
+            {"replies", replies_interval,
+             [&replies, after = memory::Replies::Key{}](pg::Connection& connection, int limit) mutable {
+                 const auto next = replies.sweep(connection, after, limit);
+                 after = next.value_or(memory::Replies::Key{});
+                 return next.has_value();
+             }});
+    return duties;
 }
 
 void StartUp::listen() {

@@ -44,6 +44,7 @@ class StartUp {
     void tell_away(const pg::Error& error);
     schema::Additions examine();
     work::EngineSettings settings(const schema::Additions& additions);
+    std::vector<work::Duty> own_duties();
     void listen();
     pg::ConnectOptions connect_options(const char* name) const;
 

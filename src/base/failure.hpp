@@ -40,12 +40,12 @@ class Failure : public std::exception {
     std::string hint;
     // The endpoint's name where one was involved ("qdrant", "embedding", "extraction" …). Empty: none.
     std::string endpoint;
-    // An outage that others met at the same moment and that was over at once: nobody's, unless this job
-    // brings it again.
+    // Not to be held against the job yet: an outage that others met at the same moment and that was over at
+    // once; or a failure of its own that others may be told, too (endpoint/blame.hpp).
     bool spared = false;
     // Whatever its type says, the endpoint works for others: this one waits by itself.
     bool alone = false;
-    // Money: no single job's, though a probe that costs next to nothing passes.
+    // Money, or a server that refuses every job: nobody's own, though a probe that costs nothing passes.
     bool of_account = false;
 
   private:

@@ -105,12 +105,14 @@ std::vector<Key> chat_call_keys() {
 }
 
 template <auto Part>
-void add_chat_keys(std::vector<Key>& keys, std::string_view section) {
+void add_chat_keys(std::vector<Key>& keys, std::string_view section, Key most_items) {
     for (auto& rows : {chat_server_keys<Part>(), chat_call_keys<Part>()})
         for (Key key : rows) {
             key.section = section;
             keys.push_back(std::move(key));
         }
+    most_items.section = section;
+    keys.push_back(std::move(most_items));
 }
 
 void add_embedding_keys(std::vector<Key>& keys) {
@@ -205,8 +207,7 @@ void add_embedding_server_keys(std::vector<Key>& keys) {
              .type = Type::path,
              .target = at<&C::embedding, &Embedding::ca_file>,
              .live = true,
-             .help =
-                 "Certificates (PEM) to trust for https:// in place of the system's. Empty: the system's.",
+             .help = "Certificates (PEM) to trust for https:// instead of the system's. Empty: the system's.",
              .sample = "/etc/memoird/ca.pem"},
             {.section = "onnx",
              .name = "library",
@@ -263,8 +264,7 @@ void add_vector_keys(std::vector<Key>& keys) {
              .type = Type::path,
              .target = at<&C::vector, &V::ca_file>,
              .live = true,
-             .help =
-                 "Certificates (PEM) to trust for https:// in place of the system's. Empty: the system's.",
+             .help = "Certificates (PEM) to trust for https:// instead of the system's. Empty: the system's.",
              .sample = "/etc/memoird/ca.pem"},
         });
 }
@@ -319,7 +319,8 @@ void add_graph_keys(std::vector<Key>& keys) {
              .target = at<&C::graph, &G::url>,
              .may_be_empty = false,
              .schemes = "redis rediss unix",
-             .help = "FalkorDB's address: redis://HOST:PORT, or unix:/path/of/the/socket."},
+             .help =
+                 "FalkorDB's address: redis://HOST:PORT, rediss://HOST:PORT with TLS, or unix:/path/of/the/socket."},
             {.section = "graph",
              .name = "name",
              .type = Type::text,
@@ -340,6 +341,14 @@ void add_graph_keys(std::vector<Key>& keys) {
              .help = "The password, from a file that only memoird can read or from a systemd credential.",
              .sample = "/etc/memoird/graph-password"},
             {.section = "graph",
+             .name = "ca_file",
+             .type = Type::path,
+             .target = at<&C::graph, &G::ca_file>,
+             .live = true,
+             .help =
+                 "Certificates (PEM) to trust for rediss:// instead of the system's. Empty: the system's.",
+             .sample = "/etc/memoird/ca.pem"},
+            {.section = "graph",
              .name = "timeout",
              .type = Type::duration,
              .target = at<&C::graph, &G::timeout>,
@@ -356,8 +365,25 @@ void add_backend_keys(std::vector<Key>& keys) {
     add_embedding_keys(keys);
     add_embedding_server_keys(keys);
     add_vector_keys(keys);
-    add_chat_keys<&C::extraction>(keys, "extraction");
-    add_chat_keys<&C::relational>(keys, "relational");
+    add_chat_keys<&C::extraction>(keys, "extraction",
+                                  {.name = "max_facts",
+                                   .type = Type::integer,
+                                   .target = at<&C::extraction, &Chat::max_items>,
+                                   .low = 1,
+                                   .high = 100'000,
+                                   .live = true,
+                                   .help = "How many facts one reply may give; the rest is left out, with a "
+                                           "warning. Each becomes a memory with "
+                                           "jobs of its own."});
+    add_chat_keys<&C::relational>(
+        keys, "relational",
+        {.name = "max_triples",
+         .type = Type::integer,
+         .target = at<&C::relational, &Chat::max_items>,
+         .low = 1,
+         .high = 100'000,
+         .live = true,
+         .help = "How many triples one reply may give; the rest is left out, with a warning."});
     add_classifier_keys(keys);
     add_graph_keys(keys);
 }

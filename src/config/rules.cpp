@@ -255,6 +255,11 @@ class Rules {
                     "graph.url sends the password unencrypted over the network",
                     "use a tunnel to the server, or rediss:// if it supports TLS");
         }
+        readable("graph.ca_file", config_.graph->ca_file);
+        if (!config_.graph->ca_file.empty() && !url.starts_with("rediss:")) {
+            warning({"graph.ca_file", "graph.url"}, "graph.ca_file has no effect: graph.url asks for no TLS",
+                    "write rediss:// in graph.url, or remove the file");
+        }
     }
 
     void metrics() {

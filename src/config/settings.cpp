@@ -225,6 +225,33 @@ void unknown_variable(const std::string& name, Findings& findings) {
     }
 }
 
+// What Kubernetes puts into the environment for a service called memoird, memoird-worker or the like: where
+// it is, by host and port and in the older form of Docker's links.
+bool is_of_a_service(std::string_view name, std::string_view value) {
+    if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
+    if (name.find("_SERVICE_PORT_") != name.npos) return true;
+    constexpr std::string_view protocols[]{"TCP", "UDP", "SCTP"};
+    if (name.ends_with("_PORT") && std::ranges::any_of(protocols, [&](std::string_view protocol) {
+            return value.size() > protocol.size() && value.substr(protocol.size()).starts_with("://") &&
+                   environment_name(value.substr(0, protocol.size())) == "MEMOIRD_" + std::string(protocol);
+        }))
+        return true;
+    // _PORT_5432_TCP, and that with _PROTO, _PORT or _ADDR
+    for (const std::string_view part : {"_PROTO", "_PORT", "_ADDR"})
+        if (name.ends_with(part)) {
+            name.remove_suffix(part.size());
+            break;
+        }
+    for (const auto protocol : protocols) {
+        if (!name.ends_with("_" + std::string(protocol))) continue;
+        name.remove_suffix(protocol.size() + 1);
+        const auto digits = name.find_last_not_of("0123456789");
+        return digits != name.npos && digits + 1 < name.size() &&
+               name.substr(0, digits + 1).ends_with("_PORT_");
+    }
+    return false;
+}
+
 void gather_environment(const Sources& sources, Settings& settings, Findings& findings) {
     std::vector<std::string> names = environment_names(sources);
     std::sort(names.begin(), names.end());
@@ -233,13 +260,13 @@ void gather_environment(const Sources& sources, Settings& settings, Findings& fi
         if (std::find(std::begin(others), std::end(others), name) != std::end(others)) continue;
         const char* const value =
             sources.environment ? sources.environment(name.c_str()) : std::getenv(name.c_str());
-        if (value == nullptr) continue;
+        if (value == nullptr || *value == '\0') continue;  // set to nothing: not set
         if (auto match = find_environment(name)) {
             if (match->key->section == "lanes.*") adopt_lane_name(*match, settings);
             Node node = bare_value(*match->key, value);
             settings.all.push_back(
                 {std::move(*match), std::move(node), {Origin::Level::environment, name, {}}});
-        } else {
+        } else if (!is_of_a_service(name, value)) {
             unknown_variable(name, findings);
         }
     }

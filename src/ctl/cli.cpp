@@ -122,9 +122,7 @@ int print_version(std::ostream& out, bool json) {
     return ok;
 }
 
-}  // namespace
-
-int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+int run_any(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
     const Reporter report(out, err, asks_for_json(arguments));
     const Command* command = nullptr;
     try {
@@ -147,6 +145,17 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
     } catch (const std::exception& error) {
         return report(unexpected, error.what());
     }
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+    const int code = run_any(arguments, out, err);
+    out.flush();
+    if (out || code != ok) return code;
+    // What was asked for is done, but whoever asked has not seen it: a full disk, a closed pipe.
+    err << "memoirctl: the output could not be written\n";
+    return unexpected;
 }
 
 }  // namespace memoir::ctl

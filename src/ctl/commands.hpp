@@ -16,6 +16,7 @@ Command schema_check_command();
 Command schema_apply_command();
 Command schema_remove_command();
 Command schema_grants_command();
+Command backends_probe_command();
 Command pause_command();
 Command resume_command();
 Command remember_command();

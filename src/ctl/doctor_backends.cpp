@@ -8,6 +8,9 @@
 #include "ctl/doctor.hpp"
 #include "ctl/table.hpp"
 #include "endpoint/endpoint.hpp"
+#include "extraction/prompt.hpp"
+#include "extraction/reply.hpp"
+#include "extraction/triples.hpp"
 #include "graph/graph.hpp"
 #include "http/client.hpp"
 #include "model/chat.hpp"
@@ -50,8 +53,39 @@ void need(endpoint::Endpoint& endpoint) {
     throw failure;
 }
 
+// The most texts that a lane embeds at a time.
+int largest_batch(const Context& context) {
+    int batch = 1;
+    for (const auto& lane : context.config().worker.lanes)
+        if (std::ranges::find(lane.kinds, "embed") != lane.kinds.end()) batch = std::max(batch, lane.batch);
+    return batch;
+}
+
+// What the first job would ask, about a memory of nobody's: rules, schema and parameters are the real ones.
+void ask(model::Chat& chat, extraction::Task task, const model::ChatOptions& options, Finding& finding) {
+    model::ChatRequest request;
+    request.stable = extraction::stable_prompt(task, options.prompt_file);
+    request.user =
+        extraction::memory_prompt(task, {"2026-01-01", "Maya lives in Lisbon and likes green tea.", {}});
+    request.schema_name = extraction::list_name(task);
+    request.schema = extraction::reply_schema(task);
+    try {
+        const auto reply = chat.complete(request, {});
+        if (task == extraction::Task::facts)
+            extraction::parse_facts(reply.text);
+        else
+            extraction::parse_triples(reply.text);
+        finding.detail += ", in the form that is asked for";
+    } catch (const Failure& failure) {
+        if (failure.type() != FailureType::job) throw;
+        doubt(finding, finding.detail + ", but not as asked: " + failure.reason(),
+              "try another model, or a larger " + std::string(chat.endpoint().snapshot().name) +
+                  ".max_output_tokens");
+    }
+}
+
 Finding chat(Context& context, const std::string& role, const std::optional<model::ChatOptions>& options,
-             const std::string& kind) {
+             const std::string& kind, extraction::Task task) {
     return examined(role, [&](Finding& finding) {
         if (!options) {
             finding.detail = "not configured: this host leaves " + kind + " jobs to others";
@@ -59,8 +93,10 @@ Finding chat(Context& context, const std::string& role, const std::optional<mode
         }
         finding.detail = options->provider + " " + model::chat_model(*options) + " at " +
                          shown_url(model::chat_url(*options));
-        need(model::make_chat(*options, role, context.http(), context.log())->endpoint());
+        const auto chat = model::make_chat(*options, role, context.http(), context.log());
+        need(chat->endpoint());
         finding.detail += " answers";
+        ask(*chat, task, *options, finding);
     });
 }
 
@@ -109,8 +145,11 @@ void look_at_models(Context& context, Findings& findings) {
         findings.push_back(examined("embedding", [&](Finding& finding) {
             auto& embedder = context.embedder();
             if (auto* endpoint = embedder.endpoint()) need(*endpoint);
-            const std::string word = "memoird";
-            embedder.embed(std::span(&word, 1), {});
+            // A batch, as jobs come: a server may take fewer texts at a time than a lane gives it.
+            std::vector<std::string> texts;
+            for (int at = 0; at < largest_batch(context); ++at)
+                texts.push_back("memoird looks whether text " + std::to_string(at) + " can be embedded");
+            embedder.embed(texts, {});
             finding.detail = config.embedding.provider + " " + config.embedding.model +
                              " returns vectors of " + std::to_string(config.embedding.dimension) +
                              " dimensions";
@@ -122,9 +161,11 @@ void look_at_models(Context& context, Findings& findings) {
             finding.detail = config.classifier->model_dir;
         }));
     if (serves(context, "extract"))
-        findings.push_back(chat(context, "extraction", config.extraction, "extract"));
+        findings.push_back(
+            chat(context, "extraction", config.extraction, "extract", extraction::Task::facts));
     if (serves(context, "relational_extract") && config.graph)
-        findings.push_back(chat(context, "relational", config.relational, "relational_extract"));
+        findings.push_back(
+            chat(context, "relational", config.relational, "relational_extract", extraction::Task::triples));
 }
 
 void look_at_vectors(Context& context, Findings& findings) {
@@ -144,6 +185,13 @@ void look_at_vectors(Context& context, Findings& findings) {
             doubt(finding, "missing: " + join(seen.missing_indexes) + "; searches scan the collection",
                   "memoird creates them when it starts; start it, or check the permissions of its API key");
     }));
+    if (!seen.limits.empty())
+        findings.push_back(examined("vector index: strict mode", [&](Finding& finding) {
+            std::string limits;
+            for (const auto& limit : seen.limits) limits += (limits.empty() ? "" : ", ") + limit;
+            doubt(finding, "writing ends at " + limits,
+                  "memoird waits there until the quota in strict_mode_config is raised");
+        }));
     if (!seen.missing_indexes.empty()) return;  // a write would create them
     findings.push_back(examined("vector index: takes writes", [&](Finding&) {
         need(*context.index().endpoint());  // deletes a point that cannot exist
@@ -172,10 +220,17 @@ void look_at_graph(Context& context, Findings& findings) {
     }));
     if (findings.back().grade != Grade::good) return;
     findings.push_back(examined("graph: takes writes", [&](Finding&) {
-        // Into a graph of its own, which goes again.
+        // What a job writes, into a graph of its own, which goes again.
         auto& client = context.graph().client();
         const std::string scratch = "memoird_doctor";
-        client.command(std::vector<std::string>{"GRAPH.QUERY", scratch, "CREATE (:Check)"}, {});
+        const memory::Scope scope{"doctor", "doctor", "doctor"};
+        const graph::Addition addition{"doctor",
+                                       "2026-01-01T00:00:00+00:00",
+                                       {{"Maya", {1, 0}}, {"tea", {0, 1}}},
+                                       {{"Maya", "tea", "likes", 1}},
+                                       {}};
+        for (const auto& command : graph::commands(scope, addition))
+            client.command(std::vector<std::string>{"GRAPH.QUERY", scratch, command.query}, {});
         client.command(std::vector<std::string>{"GRAPH.DELETE", scratch}, {});
     }));
 }

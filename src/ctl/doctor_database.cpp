@@ -25,8 +25,8 @@ constexpr int oldest_server = 130'000;
 constexpr double much_skew = 5;
 // What our transactions set for themselves; a statement outside one has the role's.
 constexpr Milliseconds shortest_lock_timeout{500};
-// Keeper, listener and the listener's self-test, beside the pool.
-constexpr int beside_pool = 3;
+// Keeper, duties, listener and the listener's self-test, beside the pool.
+constexpr int beside_pool = 4;
 
 Finding writable(const Server& server) {
     return examined("database takes writes", [&](Finding&) {
@@ -212,6 +212,15 @@ bool look_at_schema(Context& context, Findings& findings) {
         finding.detail = "this role has the privileges that memoird needs";
     }));
     const bool usable = went_well(findings);
+    findings.push_back(examined("row-level security", [&](Finding& finding) {
+        finding.detail = "it hides nothing from this role";
+        const auto tables = schema::tables_with_hidden_rows(context.database(), context.schema());
+        if (tables.empty()) return;
+        std::string names;
+        for (const auto& table : tables) names += (names.empty() ? "" : ", ") + table;
+        throw StartError("rows may be hidden from this role in " + names,
+                         "alter role ... bypassrls, or take the policies off what memoird works on");
+    }));
     const auto& has = context.additions();
     findings.push_back(
         addition("index (kind, created_at, id)", has.pending_index, false, "claims scan the queue"));
@@ -221,6 +230,8 @@ bool look_at_schema(Context& context, Findings& findings) {
         addition("index (kind, updated_at)", has.failed_index, false, "listing failed jobs scans the queue"));
     findings.push_back(addition("index (kind, claimed_at)", has.parked_index, false,
                                 "finding parked jobs that are due scans all claims"));
+    findings.push_back(addition("index (user_id, agent_id, org_id)", has.user_index, false,
+                                "looking across a user's agents and organisations scans all memories"));
     findings.push_back(
         addition("table memoird_replies", has.replies, false, "a retry pays for its model call again"));
     findings.push_back(addition("table memoird_pauses", has.pauses, false, "memoirctl pause does nothing"));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/command.hpp"
+#include "ctl/scope_options.hpp"
 #include "extraction/event_time.hpp"
 
 namespace memoir::ctl {
@@ -35,15 +36,26 @@ std::string text_of(const Json& value, const std::string& key, const std::string
     return value.get<std::string>();
 }
 
+// Of a scope: null where none is meant, which a user never is.
+std::string part_of(const Json& value, const std::string& key, const std::string& where) {
+    if (value.is_null() && key == "agent") return std::string(memory::no_agent);
+    if (value.is_null() && key == "org") return std::string(memory::no_org);
+    auto text = text_of(value, key, where);
+    check_written(key, text, where + ": ");
+    return text;
+}
+
 memory::NewMemory read_line(const Json& object, memory::NewMemory memory, const std::string& where) {
     if (!object.is_object()) throw Usage(where + ": a JSON object was expected");
+    if (memory.agent_id.empty()) memory.agent_id = memory::no_agent;
+    if (memory.org_id.empty()) memory.org_id = memory::no_org;
     for (const auto& [key, value] : object.items()) {
         if (key == "agent")
-            memory.agent_id = text_of(value, key, where);
+            memory.agent_id = part_of(value, key, where);
         else if (key == "org")
-            memory.org_id = text_of(value, key, where);
+            memory.org_id = part_of(value, key, where);
         else if (key == "user")
-            memory.user_id = text_of(value, key, where);
+            memory.user_id = part_of(value, key, where);
         else if (key == "content")
             memory.content = text_of(value, key, where);
         else if (key == "metadata")
@@ -54,8 +66,7 @@ memory::NewMemory read_line(const Json& object, memory::NewMemory memory, const 
             throw Usage(where + ": a key that is none of agent, org, user, content, metadata, event_at");
     }
     if (!object.contains("content")) throw Usage(where + ": content is missing");
-    if (memory.agent_id.empty() || memory.org_id.empty() || memory.user_id.empty())
-        throw Usage(where + ": agent, org and user must not be empty");
+    if (memory.user_id.empty()) throw Usage(where + ": user is missing");
     return memory;
 }
 

@@ -9,8 +9,9 @@
 
 namespace memoir::ctl {
 
-// {"agent", "org", "user", "content", "metadata"?: object, "event_at"?: RFC 3339 or a date}; `defaults` gives
-// what a line leaves out. Blank lines are passed over. Throws Usage naming the line, never quoting it.
+// {"user", "content", "agent"?, "org"?, "metadata"?: object, "event_at"?: RFC 3339 or a date}; `defaults`
+// gives what a line leaves out, and where it is empty, too, a memory has no agent, no organisation. As agent
+// or org null is none. Blank lines are passed over. Throws Usage naming the line, never quoting it.
 std::vector<memory::NewMemory> read_memory_lines(std::istream& in, const memory::NewMemory& defaults);
 
 // Throws Usage. `where`: "line 3", "--metadata".

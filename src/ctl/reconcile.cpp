@@ -7,6 +7,7 @@
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/context.hpp"
+#include "ctl/scope_options.hpp"
 #include "vector/index.hpp"
 
 namespace memoir::ctl {
@@ -49,6 +50,13 @@ std::int64_t remove_orphans(Context& context, bool dry_run) {
     return static_cast<std::int64_t>(gone.size());
 }
 
+// Its jobs would only wait, or end as no-ops: the library's rebuild enqueues none without that model, either.
+void require_relational(const config::Config& config) {
+    if (!config.relational)
+        throw StartError("no relational model is configured, so nothing was done",
+                         "add the [relational] section of the hosts that read memories for the graph");
+}
+
 int run(Context& context, const Arguments& arguments) {
     if (!arguments.rest().empty()) throw Usage("reconcile takes no argument beside its options");
     const bool dry_run = arguments.has("dry-run"), graph = arguments.has("rebuild-graph"),
@@ -60,7 +68,8 @@ int run(Context& context, const Arguments& arguments) {
         fields.push_back({what, count});
     };
     if (graph) {
-        const memory::Scope scope{arguments.need("agent"), arguments.need("org"), arguments.need("user")};
+        const auto scope = written_scope(arguments);
+        require_relational(context.config());
         const auto rebuild = memory::rebuild_graph(context.database(), context.schema(), scope, dry_run);
         did("relational_extract_jobs", rebuild.enqueued);
         did("retried_jobs", rebuild.retried);
@@ -92,19 +101,21 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command reconcile_command() {
-    return {"reconcile",
-            "",
-            "enqueue what has no vector, remove vectors without a memory, rebuild a scope's graph",
-            {{"failed", "", "also memories whose embedding failed for good"},
-             {"orphans", "", "remove vectors whose memory is gone or retired"},
-             {"rebuild-graph", "", "read the scope's memories for the graph again, through the queue"},
-             {"agent", "A", "the scope to rebuild"},
-             {"org", "O", "the scope to rebuild"},
-             {"user", "U", "the scope to rebuild"},
-             {"dry-run", "", "only count"}},
-            run,
-            "With no option, or with --failed, enqueues an embed job for each active memory that has no "
-            "vector, in place of the one that failed. What is enqueued is done by the hosts, as any job."};
+    return {
+        "reconcile",
+        "",
+        "enqueue what has no vector, remove vectors without a memory, rebuild a scope's graph",
+        {{"failed", "", "also memories whose embedding failed for good"},
+         {"orphans", "", "remove vectors whose memory is gone or retired"},
+         {"rebuild-graph", "", "read the scope's memories for the graph again, through the queue"},
+         {"user", "U", "the scope to rebuild"},
+         {"agent", "A", "its agent; left out: none"},
+         {"org", "O", "its organisation; left out: none"},
+         {"dry-run", "", "only count"}},
+        run,
+        "With no option, or with --failed, enqueues an embed job for each active memory that has no "
+        "vector, in place of the one that failed. --rebuild-graph takes one scope as it is stored, and does "
+        "nothing without [relational]. What is enqueued is done by the hosts, as any job."};
 }
 
 }  // namespace memoir::ctl

@@ -9,6 +9,7 @@
 #include "ctl/commands.hpp"
 #include "ctl/context.hpp"
 #include "ctl/memory_lines.hpp"
+#include "ctl/scope_options.hpp"
 
 namespace memoir::ctl {
 namespace {
@@ -24,8 +25,14 @@ std::vector<memory::NewMemory> read_file(const std::string& name, const memory::
 }
 
 std::vector<memory::NewMemory> read(const Arguments& arguments) {
-    memory::NewMemory memory{
-        arguments.get("agent", ""), arguments.get("org", ""), arguments.get("user", ""), {}, "{}", {}};
+    for (const auto* part : {"agent", "org", "user"})
+        if (const auto given = arguments.get(part)) check_written(part, *given, "--");
+    memory::NewMemory memory{arguments.get("agent", std::string(memory::no_agent)),
+                             arguments.get("org", std::string(memory::no_org)),
+                             arguments.get("user", ""),
+                             {},
+                             "{}",
+                             {}};
     if (const auto metadata = arguments.get("metadata"))
         memory.metadata = checked_metadata(*metadata, "--metadata");
     if (const auto time = arguments.get("event-at")) memory.event_at = checked_event_at(*time, "--event-at");
@@ -33,8 +40,7 @@ std::vector<memory::NewMemory> read(const Arguments& arguments) {
         if (!arguments.rest().empty()) throw Usage("give a TEXT or --jsonl, not both");
         return read_file(*file, memory);
     }
-    for (const auto* scope : {"agent", "org", "user"})
-        if (arguments.need(scope).empty()) throw Usage("--" + std::string(scope) + " must not be empty");
+    arguments.need("user");
     if (arguments.rest().size() != 1) throw Usage("give one TEXT (in quotes), or - to read standard input");
     memory.content = arguments.rest()[0];
     if (memory.content == "-") {
@@ -51,7 +57,7 @@ int run(Context& context, const Arguments& arguments) {
     const auto memories = read(arguments);
     // The writer's configuration decides which jobs exist.
     const memory::Enqueue enqueue{context.config().extraction.has_value(),
-                                  context.config().graph.has_value()};
+                                  context.config().graph && context.config().relational};
     std::vector<std::string> pids;
     // One transaction: a file is stored whole or not at all.
     pg::Transaction transaction(context.database(), pg::Transaction::Durability::on);
@@ -78,19 +84,21 @@ int run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 Command remember_command() {
-    return {"remember",
-            "[TEXT|-]",
-            "store memories and enqueue their jobs, as the library does",
-            {{"agent", "A", "scope of the memory; for a file: where a line names none"},
-             {"org", "O", "as --agent"},
-             {"user", "U", "as --agent"},
-             {"metadata", "JSON", "an object"},
-             {"event-at", "TIME", "when it happened: RFC 3339, or a date"},
-             {"jsonl", "FILE", "one JSON object a line: agent, org, user, content, metadata?, event_at?"}},
-            run,
-            "With - the text is read from standard input. A file of --jsonl is stored whole or not at all. "
-            "Which jobs a memory gets depends on the sections of the configuration: extract with "
-            "[extraction], relational_extract with [graph]."};
+    return {
+        "remember",
+        "[TEXT|-]",
+        "store memories and enqueue their jobs, as the library does",
+        {{"user", "U", "whose memory; for a file: where a line names none"},
+         {"agent", "A", "its agent; left out: none; for a file: where a line names none"},
+         {"org", "O", "as --agent"},
+         {"metadata", "JSON", "an object"},
+         {"event-at", "TIME", "when it happened: RFC 3339, or a date"},
+         {"jsonl", "FILE", "one JSON object a line: user, content, agent?, org?, metadata?, event_at?"}},
+        run,
+        "With - the text is read from standard input. A file of --jsonl is stored whole or not at all. "
+        "Which jobs a memory gets depends on the sections of the configuration: extract with "
+        "[extraction], relational_extract with [graph] and [relational]. A memory may have no agent and no "
+        "organisation (null in a line says so although there is an option), never no user."};
 }
 
 }  // namespace memoir::ctl

@@ -7,6 +7,7 @@
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/context.hpp"
+#include "ctl/scope_options.hpp"
 #include "ctl/table.hpp"
 #include "memory/summary.hpp"
 #include "model/embedder.hpp"
@@ -23,14 +24,14 @@ struct Found {
     memory::Summary row;
 };
 
-std::vector<Found> find(Context& context, vector::Query query, int limit, bool with_content) {
+std::vector<Found> find(Context& context, vector::Query query, const memory::ScopeFilter& filter, int limit,
+                        bool with_content) {
     for (query.limit = 2 * limit;; query.limit *= 4) {
         const auto hits = context.index().search(query, {});
         std::vector<std::string> pids;
         for (const auto& hit : hits) pids.push_back(hit.pid);
         std::map<std::string, memory::Summary> rows;
-        for (auto& row : memory::summaries(context.database(), context.schema(), query.agent_id, query.org_id,
-                                           query.user_id, pids, with_content))
+        for (auto& row : memory::summaries(context.database(), context.schema(), filter, pids, with_content))
             rows.emplace(row.pid, std::move(row));
         std::vector<Found> found;
         for (const auto& hit : hits)
@@ -48,6 +49,8 @@ nlohmann::json found_json(const std::vector<Found>& found) {
     for (const auto& [score, row] : found) {
         nlohmann::json entry{{"pid", row.pid},
                              {"score", score},
+                             {"agent", agent_json(row.agent_id)},
+                             {"org", org_json(row.org_id)},
                              {"kind", row.kind},
                              {"category", nullptr},
                              {"length", row.length},
@@ -66,20 +69,24 @@ std::string score_text(double score) {
     return text.data();
 }
 
-void write_found(std::ostream& out, const std::vector<Found>& found) {
+void write_found(std::ostream& out, const std::vector<Found>& found, const memory::ScopeFilter& filter) {
     if (found.empty()) {
         out << "nothing found in this scope\n";
         return;
     }
     // Content comes last on its line, whatever its length.
-    std::vector<Table::Column> columns{
-        {"SCORE", Table::Align::right}, {"PID"}, {"KIND"}, {"CATEGORY"}, {"LENGTH", Table::Align::right}};
+    std::vector<Table::Column> columns{{"SCORE", Table::Align::right}, {"PID"}};
+    if (!filter.agent_id) columns.push_back({"AGENT"});
+    if (!filter.org_id) columns.push_back({"ORG"});
+    columns.insert(columns.end(), {{"KIND"}, {"CATEGORY"}, {"LENGTH", Table::Align::right}});
     const bool content = found.front().row.content.has_value();
     if (content) columns.push_back({"CONTENT"});
     Table table(std::move(columns));
     for (const auto& [score, row] : found) {
-        std::vector<std::string> cells{score_text(score), row.pid, row.kind, row.category.value_or("-"),
-                                       std::to_string(row.length)};
+        std::vector<std::string> cells{score_text(score), row.pid};
+        if (!filter.agent_id) cells.push_back(shown_agent(row.agent_id));
+        if (!filter.org_id) cells.push_back(shown_org(row.org_id));
+        cells.insert(cells.end(), {row.kind, row.category.value_or("-"), std::to_string(row.length)});
         if (content) cells.push_back(row.content.value_or(""));
         table.add(std::move(cells));
     }
@@ -87,9 +94,10 @@ void write_found(std::ostream& out, const std::vector<Found>& found) {
 }
 
 int run(Context& context, const Arguments& arguments) {
+    const auto filter = read_scope(arguments);
     vector::Query query;
-    query.agent_id = arguments.need("agent");
-    query.org_id = arguments.need("org");
+    query.agent_id = filter.agent_id;
+    query.org_id = filter.org_id;
     query.user_id = arguments.need("user");
     if (arguments.rest().size() != 1) throw Usage("give one TEXT (in quotes)");
     query.kind = arguments.get("kind");
@@ -97,27 +105,29 @@ int run(Context& context, const Arguments& arguments) {
 
     context.database();  // the cheaper thing to fail first
     query.vector = context.embedder().embed(std::array{arguments.rest()[0]}, {}).at(0);
-    const auto found = find(context, std::move(query), limit, arguments.has("content"));
-    context.print({{"hits", found_json(found)}}, [&](std::ostream& out) { write_found(out, found); });
+    const auto found = find(context, std::move(query), filter, limit, arguments.has("content"));
+    context.print({{"hits", found_json(found)}}, [&](std::ostream& out) { write_found(out, found, filter); });
     return ok;
 }
 
 }  // namespace
 
 Command search_command() {
-    return {"search",
-            "TEXT",
-            "the nearest active memories of a scope",
-            {{"agent", "A", "the scope"},
-             {"org", "O", "the scope"},
-             {"user", "U", "the scope"},
-             {"kind", "K", "of this kind of memory only", {"episodic", "semantic"}},
-             {"limit", "N", "at most N (default 10)"},
-             {"content", "", "show what was said, too"}},
-            run,
-            "Embeds TEXT with the configured model and asks the index. Shows no content unless --content "
-            "asks for it.",
-            Rights::read};
+    return {
+        "search",
+        "TEXT",
+        "the nearest active memories of a user",
+        {{"user", "U", "whose memories"},
+         {"agent", "A", "of this agent only"},
+         {"org", "O", "of this organisation only"},
+         {"kind", "K", "of this kind of memory only", {"episodic", "semantic"}},
+         {"limit", "N", "at most N (default 10)"},
+         {"content", "", "show what was said, too"}},
+        run,
+        "Embeds TEXT with the configured model and asks the index. Shows no content unless --content "
+        "asks for it. Without --agent or --org it looks across them, and shows them with each memory; - is a "
+        "memory that has none.",
+        Rights::read};
 }
 
 }  // namespace memoir::ctl

@@ -6,6 +6,7 @@
 #include "ctl/cli.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/context.hpp"
+#include "ctl/scope_options.hpp"
 #include "ctl/table.hpp"
 #include "memory/reconcile.hpp"
 
@@ -24,9 +25,7 @@ std::string percent(double part) {
 
 int run(Context& context, const Arguments& arguments) {
     if (!arguments.rest().empty()) throw Usage("stats extraction takes no argument beside its options");
-    const auto rows = memory::extraction_stats(
-        context.database(), context.schema(),
-        {arguments.get("agent", ""), arguments.get("org", ""), arguments.get("user", "")});
+    const auto rows = memory::extraction_stats(context.database(), context.schema(), read_scope(arguments));
     auto list = nlohmann::json::array();
     for (const auto& row : rows)
         list.push_back({{"provider", row.provider},

@@ -1,4 +1,5 @@
-// Bash needs no bash-completion here: words are split anew, because Bash's own end at "=" and ":".
+// Works without the package bash-completion: words are split again here, because Bash ends them at "=" and
+// ":".
 
 #include <algorithm>
 
@@ -52,7 +53,7 @@ std::string words_function(const Program& program) {
            "    esac\n}\n";
 }
 
-// Values by "COMMAND --option"; of an option that every command has by " --option".
+// Values by "COMMAND --option"; those of an option of every command by " --option".
 std::string values_function(const Program& program) {
     std::string cases;
     const auto add = [&](std::string_view pattern, const Option& option) {

@@ -36,7 +36,7 @@ std::string line(const std::string& at, const std::string& rest) {
     return "complete -c NAME -n \"__NAME_at " + in_quotes(at) + "\"" + rest;
 }
 
-// Options whose values are no words of a command.
+// Options whose values are not words of a command.
 std::vector<std::string> names_with_value(const Program& program) {
     std::vector<std::string> names;
     const auto add = [&](const Option& option) {

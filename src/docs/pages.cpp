@@ -64,20 +64,19 @@ std::string memoird_page() {
     write_synopsis(page, "memoird", memoird().options);
     page.heading("DESCRIPTION");
     page.text(
-        "memoird claims jobs in the table memory_jobs of a PostgreSQL, does the work of their kind, and "
+        "memoird claims jobs from the table memory_jobs in PostgreSQL, does the work of their kind, and "
         "settles them: it embeds memories and indexes their vectors, extracts facts, labels them, works "
         "corrections in, and keeps a knowledge graph. Any number of memoirds on any number of hosts share "
-        "one "
-        "queue.");
+        "one queue.");
     page.paragraph();
     page.text(
-        "What a job changes and the removal of its row are one transaction, guarded by the claim. A backend "
-        "that is away costs time and no attempts. No log, metric or status holds what people said.");
+        "What a job changes and the removal of its row are one transaction, guarded by the claim. An outage of "
+        "a backend costs time, not attempts. No log, metric or status page contains what people said.");
     page.paragraph();
     page.text(
-        "It is made to be started by systemd: it tells when it is ready, what it does now, and that it is "
-        "alive. It is ready when the database is reached, the schema is right, and every backend was tried "
-        "once; one that is away does not hold the start up.");
+        "memoird is meant to be started by systemd, to which it reports readiness, status and liveness. It is "
+        "ready when the database has been reached, the schema is right, and every backend has been tried "
+        "once; a backend that is away does not delay the start.");
     page.heading("OPTIONS");
     write_options(page, memoird().options);
     page.heading("SIGNALS");
@@ -88,16 +87,17 @@ std::string memoird_page() {
     page.entry(RoffPage::bold("MEMOIRD_SECTION_KEY"),
                "Sets a key of the configuration: MEMOIRD_WORKER_LEASE for worker.lease.");
     page.entry(RoffPage::bold("CREDENTIALS_DIRECTORY"),
-               "Where credentials are (KEY_credential); systemd sets it.");
+               "The directory of credentials (KEY_credential); set by systemd.");
     page.entry(RoffPage::bold("PGHOST, PGPASSFILE, ..."),
-               "libpq's own: they hold for what database.url leaves out.");
+               "libpq's variables; they apply to what database.url leaves out.");
     page.entry(RoffPage::bold("http_proxy, https_proxy, no_proxy"), "Proxies, as for curl(1).");
     page.heading("FILES");
-    page.entry(RoffPage::italic(config::default_file), "The configuration, see memoird.toml(5).");
-    page.entry(RoffPage::italic("/etc/memoird/NAME.toml"), "That of the instance memoird@NAME.service.");
+    page.entry(RoffPage::italic(config::default_file), "The configuration; see memoird.toml(5).");
+    page.entry(RoffPage::italic("/etc/memoird/NAME.toml"),
+               "The configuration of the instance memoird@NAME.service.");
     page.entry(RoffPage::italic("/etc/memoird/credentials/"),
-               "Secrets that only root reads; the unit hands them over (LoadCredential=).");
-    page.entry(RoffPage::italic("/usr/share/memoird/models/"), "Models that run in the process.");
+               "Secrets that only root can read; the unit passes them on (LoadCredential=).");
+    page.entry(RoffPage::italic("/usr/share/memoird/models/"), "In-process models.");
     page.heading("EXAMPLES");
     page.example({"systemctl start memoird", "journalctl -u memoird MEMOIR_EVENT=memoir.worker.job_failed",
                   "memoird --check-config --config ./memoird.toml",
@@ -108,14 +108,14 @@ std::string memoird_page() {
 }
 
 std::string memoirctl_page() {
-    RoffPage page("memoirctl", "1", "User commands", "look at and operate memoird's queue");
+    RoffPage page("memoirctl", "1", "User commands", "inspect and operate memoird's queue");
     page.heading("SYNOPSIS");
     page.line(RoffPage::bold("memoirctl") + " " + RoffPage::italic("COMMAND") + " [" +
               RoffPage::italic("OPTIONS") + "]");
     page.heading("DESCRIPTION");
     page.text(
-        "memoirctl is the operator's tool for memoird(8). It reads the same configuration and talks to the "
-        "same database and backends; no memoird has to run. Nothing it prints holds what people said, unless "
+        "memoirctl is the operator's tool for memoird(8). It reads the same configuration and connects to the "
+        "same database and backends; memoird need not be running. It does not print what people said, unless "
         "an option asks for it.");
     page.heading("OPTIONS OF EVERY COMMAND");
     write_options(page, memoirctl().options);
@@ -126,7 +126,7 @@ std::string memoirctl_page() {
     page.heading("ENVIRONMENT");
     page.text("As for memoird(8).");
     page.heading("FILES");
-    page.entry(RoffPage::italic(config::default_file), "The configuration, see memoird.toml(5).");
+    page.entry(RoffPage::italic(config::default_file), "The configuration; see memoird.toml(5).");
     page.heading("EXAMPLES");
     page.example({"memoirctl status", "memoirctl jobs list --kind extract --json",
                   "memoirctl jobs retry --all --dry-run", "memoirctl pause --kind synthesize",

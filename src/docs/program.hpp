@@ -1,7 +1,7 @@
 #pragma once
 // The two programs as tables, and what is written from them at build time: man pages, and completions for
-// three shells. The same tables parse the command lines, so these cannot differ. The texts depend on nothing
-// but the tables: no date, no path. Thread safety: values and pure functions.
+// three shells. The same tables parse the command lines, so that neither can be out of date. The texts depend
+// on the tables alone: they contain no date and no path. Thread safety: values and pure functions.
 
 #include <string>
 #include <string_view>
@@ -17,7 +17,7 @@ using config::Option;
 
 struct Program {
     std::string_view name;
-    std::vector<Option> options;         // with every command, or alone where there are none
+    std::vector<Option> options;         // of every command, or the only ones where there are no commands
     std::vector<ctl::Command> commands;  // none: memoird
 };
 const Program& memoird();
@@ -30,7 +30,7 @@ std::string bash_completion(const Program& program);
 std::string zsh_completion(const Program& program);
 std::string fish_completion(const Program& program);
 
-// Everything, by the path below the folder that it is written into: "man8/memoird.8".
+// All documents, each with its path below the output folder: "man8/memoird.8".
 struct Document {
     std::string path, text;
 };
@@ -40,15 +40,15 @@ std::vector<Document> all_documents();
 enum class Takes { nothing, text, choice, file, setting };
 Takes takes(const Option& option);
 std::string spelled(const Option& option);  // "--kind"
-// The first words of the commands in their order, each once; and the second words of one: of "jobs".
+// The first words of the commands in their order, each once; and the second words of one of them ("jobs").
 std::vector<std::string> first_words(const Program& program);
 struct SecondWord {
     std::string word;
     const ctl::Command* command;
 };
 std::vector<SecondWord> second_words(const Program& program,
-                                     std::string_view first);  // none: it stands alone
-// What a first word is for: the summary of the command of that name, then its second words.
+                                     std::string_view first);  // none: it is a command by itself
+// The description of a first word: the summary of the command of that name, then its second words.
 std::string summary_of(const Program& program, std::string_view first);
 
 }  // namespace memoir::docs

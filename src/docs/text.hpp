@@ -1,5 +1,5 @@
 #pragma once
-// Small helpers of the writers. Thread safety: pure functions.
+// Helpers of the writers. Thread safety: pure functions.
 
 #include <string>
 #include <string_view>

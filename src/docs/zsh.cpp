@@ -40,7 +40,7 @@ std::string described(const std::string& word, std::string_view summary) {
     return quoted(word + ":" + escaped(summary, "\\:"));
 }
 
-// What stands behind the words of a command.
+// What follows the words of a command.
 std::string command_case(const ctl::Command& command) {
     std::string line = "        (" + quoted(std::string(command.name)) + ") _arguments $shared";
     for (const auto& option : command.options) line += " \\\n            " + spec(option);
@@ -49,7 +49,7 @@ std::string command_case(const ctl::Command& command) {
     return line + " ;;\n";
 }
 
-// `_arguments -C` leaves the words from the command's own on to us: words[1] is it.
+// `_arguments -C` passes on the words from the command's own word, words[1].
 std::string command_part(const Program& program) {
     std::string text, groups;
     std::vector<std::string> group_names;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "endpoint/blame.hpp"
+
 namespace memoir::endpoint {
 namespace {
 
@@ -11,6 +13,8 @@ using namespace std::chrono_literals;
 
 constexpr Milliseconds first_delay = 1s, longest_delay = 30s;
 constexpr Milliseconds blocked_delay = 15min;
+// A server that refuses everything for a reason that we do not know may be mended at any moment.
+constexpr Milliseconds refused_first = 5s, refused_longest = 2min;
 // A server can name any time; whether it meant it is asked once an hour.
 constexpr Milliseconds longest_named = 1h;
 // Beyond this no host of ours is held back: 64 loops on a model that answers at once stay below.
@@ -40,6 +44,10 @@ std::string_view to_string(State state) {
 }
 
 Milliseconds probe_delay(const Failure& failure, int tries, double jitter) {
+    if (is_of_everybody(failure)) {
+        const auto delay = doubled(refused_first, tries, refused_longest);
+        return std::chrono::ceil<Milliseconds>(delay * (1 - jitter / 4));
+    }
     if (failure.type() == FailureType::blocked) return blocked_delay;
     if (failure.type() == FailureType::throttled && failure.retry_after) {
         // Times below a second are believed while they hold: a server that says "0" for ever is not hammered.

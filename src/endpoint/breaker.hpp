@@ -8,11 +8,13 @@
 // One certain failure opens it: what arrives here has been charged to the endpoint already, and every further
 // call would only fail the same way. While open, the next probe is due after 1 s × 2ⁿ with jitter, 30 s at
 // most (outage; throttled without a named time), at the time that the server named (throttled; asked again
-// after an hour at the latest), or after 15 minutes (blocked: a human has to act). n counts failed probes and
-// trips since the breaker was last closed. After a probe the calls allowed start at 1 a second and double
-// every second; an endpoint that had only throttled us starts at half of what it last granted. Thread safety:
-// none.
+// after an hour at the latest), or after 15 minutes (blocked: a human has to act). A server that refuses
+// every job for a reason that is not known is asked after 5 s × 2ⁿ, two minutes at most. n counts failed
+// probes and trips since the breaker was last closed. After a probe the calls allowed start at 1 a second and
+// double every second; an endpoint that had only throttled us starts at half of what it last granted. Thread
+// safety: none.
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -47,6 +49,8 @@ class Breaker {
     // Any success of a call: what the endpoint grants.
     void succeeded(TimePoint now);
 
+    // While open: the next probe is due now.
+    void hurry(TimePoint now) { next_probe_ = std::min(next_probe_, now); }
     bool probe_due(TimePoint now) const { return phase_ == State::open && now >= next_probe_; }
     void probe_started();
     void probe_passed(TimePoint now);

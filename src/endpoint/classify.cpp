@@ -54,6 +54,8 @@ constexpr std::array codes{
     Code{"permission_error", FailureType::blocked, Hint::credentials},
     Code{"unsupported_country_region_territory", FailureType::blocked, Hint::credentials},
     Code{"model_not_found", FailureType::blocked, Hint::model},
+    // away
+    Code{"service_unavailable", FailureType::outage, Hint::none},
     // rate
     Code{"rate_limit_exceeded", FailureType::throttled, Hint::none},
     Code{"rate_limit_error", FailureType::throttled, Hint::none},
@@ -164,6 +166,13 @@ FailureType classify(http::TransportError error) {
 Failure classify(const http::TransportFailure& failure, std::string_view setting) {
     Failure result(classify(failure.error()), failure.what());
     if (result.type() == FailureType::blocked) result.hint = hint_text(Hint::url, setting);
+    if (failure.setting() == "ca_file") {
+        // "vector.url, …" names the section.
+        const auto section = std::string(setting.substr(0, setting.find('.')));
+        result.hint = "set " + (section.empty() ? "" : section + ".") +
+                      "ca_file to the certificate of the authority that signed the server's, where that is a "
+                      "private one";
+    }
     return result;
 }
 

@@ -1,6 +1,7 @@
 #include "endpoint/endpoint.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "endpoint/classify.hpp"
 #include "endpoint/impl.hpp"
@@ -19,13 +20,22 @@ Endpoint::Endpoint(Options options, Probe probe, telemetry::Log& log, const Cloc
 
 Endpoint::~Endpoint() = default;
 
+OnBehalf::OnBehalf(Jobs jobs) : before_(std::move(this_thread().jobs)) {
+    std::ranges::sort(jobs);
+    this_thread().jobs = std::move(jobs);
+}
+
+OnBehalf::~OnBehalf() {
+    this_thread().jobs = std::move(before_);
+}
+
 void Endpoint::call(Nature nature, std::stop_token stop, const std::function<void()>& work) {
     const Call call = impl_->begin(nature, stop);
     try {
         const UnderWay under_way(impl_.get(), call);
         work();
     } catch (Failure& failure) {
-        const Failure told = impl_->failed(call, failure, stop, Impl::Shown::said);
+        const Failure told = impl_->failed(call, failure, stop, Shown::said);
         if (told.type() != failure.type()) throw told;
         // The same object, so that a provider's own class of failure stays what it is.
         failure = told;
@@ -35,10 +45,7 @@ void Endpoint::call(Nature nature, std::stop_token stop, const std::function<voi
         const auto told = classify(failure, impl_->options.setting);
         const bool silent = failure.error() == Error::timeout || failure.error() == Error::silence;
         const bool cut = told.type() == FailureType::ambiguous || failure.error() == Error::not_http;
-        throw impl_->failed(call, told, stop,
-                            silent ? Impl::Shown::silent
-                            : cut  ? Impl::Shown::cut
-                                   : Impl::Shown::said);
+        throw impl_->failed(call, told, stop, silent ? Shown::silent : cut ? Shown::cut : Shown::said);
     } catch (...) {
         impl_->abandoned();
         throw;
@@ -56,7 +63,7 @@ std::optional<Permit> Endpoint::reserve() {
     std::lock_guard lock(impl_->mutex);
     if (impl_->closed) return std::nullopt;
     const auto now = impl_->clock.now();
-    if (!impl_->waiters.empty() || !impl_->limiter.has_permit()) {
+    if (!impl_->waiters.empty() || !impl_->limiter.has_permit() || !impl_->has_room()) {
         impl_->refused = true;
         return std::nullopt;
     }
@@ -104,6 +111,20 @@ Milliseconds Endpoint::park_for() const {
     return impl_->park_for();
 }
 
+const std::string& Endpoint::name() const {
+    return impl_->options.name;
+}
+
+std::uint64_t Endpoint::served() const {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->served;
+}
+
+Jobs Endpoint::take_charged() {
+    std::lock_guard lock(impl_->mutex);
+    return std::exchange(impl_->charged, {});
+}
+
 Snapshot Endpoint::snapshot() const {
     std::lock_guard lock(impl_->mutex);
     const auto& self = *impl_;
@@ -124,6 +145,7 @@ Snapshot Endpoint::snapshot() const {
     if (self.breaker.is_open()) shown.open_for = whole(now - self.breaker.opened_at());
     shown.held_for = whole(self.limiter.held_until(now) - now);
     shown.charged_jobs = self.charged_jobs;
+    shown.served = self.served;
     return shown;
 }
 
@@ -138,6 +160,11 @@ bool Endpoint::probe_if_due(std::stop_token stop, bool now) {
     }
     impl_->publish(news);
     return usable;
+}
+
+void Endpoint::probe_soon() {
+    std::lock_guard lock(impl_->mutex);
+    impl_->breaker.hurry(impl_->clock.now());
 }
 
 void Endpoint::on_change(std::function<void()> changed) {

@@ -8,10 +8,11 @@
 // ramping (allowed rate at most doubles each second) → closed. The decision is a pure state machine
 // (breaker.hpp) with an injected clock; this class is the thin shell with locks, timers and events around it.
 //
-// Charging: a 500, reset, cut or time-out is the job's own fault only when another call of the same nature
-// succeeded here after this one began (a time-out: after it had run out), or when the probe right after it
-// succeeds; else it is an outage. Calls that fail together share one run of the probe. Thread safety: all of
-// Endpoint.
+// Charging (blame.hpp): a 500, reset, cut or time-out is the job's own fault only when another call of the
+// same nature succeeded here after this one began (a time-out: after it had run out), or when the probe right
+// after it succeeds; else it is an outage. Calls that fail together share one run of the probe. What is
+// refused alike for several jobs, with none served in between, is nobody's own: the breaker opens. Thread
+// safety: all of Endpoint.
 
 #include <functional>
 #include <memory>
@@ -21,9 +22,11 @@
 
 #include "base/clock.hpp"
 #include "base/failure.hpp"
+#include "endpoint/blame.hpp"
 #include "endpoint/breaker.hpp"
 #include "endpoint/history.hpp"
 #include "endpoint/limiter.hpp"
+#include "endpoint/refusals.hpp"
 #include "telemetry/log.hpp"
 
 namespace memoir::endpoint {
@@ -32,13 +35,16 @@ struct Options {
     std::string name;        // "embedding", "qdrant", "extraction" …: in events, status, metrics
     int max_concurrent = 0;  // 0: no limit
     std::string setting;     // what a `blocked` HINT names: "embedding.url, embedding.api_key_file"
+    // Calls at once until the first one was served, 0: max_concurrent alone. A server that refuses everything
+    // is not asked more often than it takes to see that.
+    int unproven = alike_jobs;
 };
 
 // A synthetic request of the same nature as the failed call; throws Failure or http::TransportFailure. Runs
 // on a caller's thread or on the prober's, one at a time, never while a lock is held. Needs a time-out of its
-// own. `job` and `permanent` count as passed: the server answered, and only disliked this request. Empty:
-// there is none; then ambiguous failures are outages, and an open breaker lets calls try again when a probe
-// would be due.
+// own. It resembles the work, in everything that a server may refuse: one that is refused as `job` or
+// `permanent` says that the endpoint does not work. Empty: there is none; then ambiguous failures are
+// outages, and an open breaker lets calls try again when a probe would be due.
 enum class Nature { read, write };
 using Probe = std::function<void(Nature, std::stop_token)>;
 
@@ -68,6 +74,7 @@ struct Snapshot {
     Milliseconds open_for{0};        // since it opened; 0 unless open or probing
     Milliseconds held_for{0};        // until the provider's rate limits have room; 0: they have
     std::uint64_t charged_jobs = 0;  // ambiguous failures that were the job's own
+    std::uint64_t served = 0;        // calls that succeeded, probes not included
 };
 
 // A permit taken before the claim, so that what is claimed can run. Used up by the first call() of the same
@@ -84,6 +91,19 @@ class Permit {
 
   private:
     std::unique_ptr<Slot> slot_;
+};
+
+// While it lives, the calling thread's calls are made for these jobs: refusals are compared between different
+// jobs. The innermost one counts. Without one a call is for no job, and judged by itself.
+class OnBehalf {
+  public:
+    explicit OnBehalf(Jobs jobs);
+    ~OnBehalf();
+    OnBehalf(const OnBehalf&) = delete;
+    OnBehalf& operator=(const OnBehalf&) = delete;
+
+  private:
+    Jobs before_;
 };
 
 class Endpoint {
@@ -120,10 +140,16 @@ class Endpoint {
     // How long a job that met the open breaker should be parked: until the next probe, at least 1 s.
     Milliseconds park_for() const;
     Snapshot snapshot() const;
+    const std::string& name() const;
+    std::uint64_t served() const;  // calls that succeeded so far, probes not included
+    // Jobs that were charged for refusals that turned out to be everybody's; told once.
+    Jobs take_charged();
 
     // Probes when a probe is due; a thread of app's calls it, and start-up once with `now` true.
     // Returns true when the endpoint is usable afterwards.
     bool probe_if_due(std::stop_token stop, bool now = false);
+    // The next probe of an open breaker is due now.
+    void probe_soon();
     // Called (from any thread, no lock held) when a probe has passed, and when a permit is free again that
     // reserve() refused, so that lanes wake at once.
     void on_change(std::function<void()> changed);

@@ -1,9 +1,9 @@
 #include "endpoint/impl.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/random_id.hpp"
-#include "endpoint/charging.hpp"
 #include "endpoint/classify.hpp"
 
 namespace memoir::endpoint {
@@ -14,49 +14,9 @@ using namespace std::chrono_literals;
 // A call that the provider's limits hold back for longer gives its job back instead.
 constexpr auto longest_pacing = 30s;
 
-// Between the first and the last of the calls in flight to notice that their server is gone.
-constexpr auto cuts_belong_together = 500ms;
-
-bool is_certain(FailureType type) {
-    return type == FailureType::outage || type == FailureType::throttled || type == FailureType::blocked;
-}
-
 Milliseconds whole(Steady::duration time) {
     return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(time));
 }
-
-Failure as(FailureType type, const Failure& failure) {
-    Failure copy(type, failure.reason());
-    copy.retry_after = failure.retry_after;
-    copy.hint = failure.hint;
-    return copy;
-}
-
-// Tells the thread's own observer about a wait, without any lock.
-class Waiting {
-  public:
-    Waiting() { tell(true); }
-    ~Waiting() { tell(false); }
-    Waiting(const Waiting&) = delete;
-    Waiting& operator=(const Waiting&) = delete;
-
-  private:
-    static void tell(bool waiting) {
-        if (const auto& hook = this_thread().wait_hook) hook(waiting);
-    }
-};
-
-// Lets go of a lock for its own lifetime.
-class Unlocked {
-  public:
-    explicit Unlocked(std::unique_lock<std::mutex>& lock) : lock_(lock) { lock_.unlock(); }
-    ~Unlocked() { lock_.lock(); }
-    Unlocked(const Unlocked&) = delete;
-    Unlocked& operator=(const Unlocked&) = delete;
-
-  private:
-    std::unique_lock<std::mutex>& lock_;
-};
 
 }  // namespace
 
@@ -94,7 +54,15 @@ std::optional<Steady::duration> Endpoint::Impl::time_to_start() const {
 }
 
 TimePoint Endpoint::Impl::may_start(TimePoint now) const {
-    return std::max(limiter.may_start(now), breaker.may_start(now));
+    return has_room() ? std::max(limiter.may_start(now), breaker.may_start(now)) : TimePoint::max();
+}
+
+bool Endpoint::Impl::has_room() const {
+    const int doubtful = std::max(refusals_by[0].most_alike(), refusals_by[1].most_alike());
+    int most = served == 0 ? options.unproven : 0;
+    // As many more as it takes to be sure.
+    if (doubtful > 0) most = std::max(1, alike_jobs - doubtful);
+    return most <= 0 || limiter.in_use() < most;
 }
 
 std::uint64_t Endpoint::Impl::take() {
@@ -105,7 +73,7 @@ std::uint64_t Endpoint::Impl::take() {
 Call Endpoint::Impl::begin(Nature nature, const std::stop_token& stop) {
     const auto begun = [&](std::uint64_t start) {
         ++calls;
-        return Call{nature, clock.now(), start, ++moment};
+        return Call{nature, clock.now(), start, ++moment, this_thread().jobs};
     };
     {
         std::lock_guard lock(mutex);
@@ -141,6 +109,12 @@ void Endpoint::Impl::succeeded(const Call& call) {
         std::lock_guard lock(mutex);
         const auto now = clock.now();
         last_success[static_cast<int>(call.nature)] = ++moment;
+        ++served;
+        refusals(call.nature).served(call.jobs, moment);
+        if (std::exchange(refusing, false)) {
+            taken_back.clear();
+            if (!breaker.is_open()) announce_closed(news);
+        }
         breaker.succeeded(now);
         history.add(whole(now - call.began));
         limiter.served();
@@ -149,69 +123,6 @@ void Endpoint::Impl::succeeded(const Call& call) {
         permit_is_free(news);
     }
     publish(news);
-}
-
-// Whether what else happens at the endpoint has a say in what a failure is.
-bool Endpoint::Impl::is_doubtful(const Failure& failure, Shown shown) const {
-    if (!probe) return failure.type() == FailureType::ambiguous;
-    switch (failure.type()) {
-        case FailureType::ambiguous:
-        // A server that refuses everything, after an upgrade, say, must not have it all thrown away.
-        case FailureType::permanent:
-            return true;
-        // A gateway may refuse one memory in these words, and a server that has just worked shed one call:
-        // that holds up nobody else.
-        case FailureType::blocked:
-            return worked() && !failure.of_account;
-        case FailureType::outage:
-            return worked() && shown == Shown::said;
-        default:
-            return false;
-    }
-}
-
-bool Endpoint::Impl::worked() const {
-    return std::ranges::any_of(last_success, [](auto success) { return success > 0; });
-}
-
-Failure Endpoint::Impl::failed(const Call& call, const Failure& failure, const std::stop_token& stop,
-                               Shown shown) {
-    News news;
-    Failure result = failure;
-    {
-        // A verdict may take a probe's time, which is not the job's.
-        std::optional<Waiting> told;
-        if (failure.type() != FailureType::cancelled) told.emplace();
-        std::unique_lock lock(mutex);
-        const auto took = clock.now() - call.began;
-        if (shown == Shown::silent) limiter.timed_out(call.start);
-        // The permit is held until the verdict: a hung server does not get the next call meanwhile.
-        if (is_doubtful(failure, shown)) {
-            const auto verdict = judged(lock, call, failure, shown, stop, news);
-            // Of some there is no doubt what they are, only whose: the job's alone, where the server works
-            // for others.
-            const bool certain = is_certain(failure.type());
-            if (failure.type() == FailureType::ambiguous || verdict.type() == FailureType::cancelled ||
-                verdict.spared) {
-                result = verdict;
-            } else if (verdict.type() == FailureType::job) {
-                result.alone = certain;
-            } else if (!certain) {
-                result = verdict;
-            }
-        } else if (is_certain(failure.type())) {
-            trip(failure, call.nature, news);
-        }
-        if (result.type() != FailureType::cancelled) {
-            ++failures;
-            call_ended(took, result.type(), news);
-        }
-        limiter.give_back();
-        permit_is_free(news);
-        result = handed_out(result);
-    }
-    publish(news);
-    return result;
 }
 
 void Endpoint::Impl::call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const {
@@ -227,120 +138,6 @@ void Endpoint::Impl::abandoned() {
         permit_is_free(news);
     }
     publish(news);
-}
-
-// --- charging and probing -------------------------------------------------------------------------------
-
-Failure Endpoint::Impl::judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure,
-                               Shown shown, const std::stop_token& stop, News& news) {
-    const auto failed_at = ++moment;
-    // What succeeded before a server hung, went away or began to refuse says nothing about the one of now.
-    const bool late = shown != Shown::said || is_certain(failure.type());
-    const auto evidence_from = late ? failed_at : call.moment;
-    const Cut cut{call.moment, failed_at, clock.now()};
-    if (shown == Shown::cut) {
-        std::erase_if(cuts, [&](const Cut& earlier) { return cut.at - earlier.at > cuts_belong_together; });
-        cuts.push_back(cut);
-    }
-    for (;;) {
-        if (stop.stop_requested()) return Failure(FailureType::cancelled, "cancelled");
-        Circumstances known;
-        known.open = breaker.is_open() || last_trip > failed_at;
-        known.others_succeeded = last_success[static_cast<int>(call.nature)] > evidence_from;
-        known.can_probe = static_cast<bool>(probe);
-        switch (judge(known)) {
-            case Blame::job:
-                // One job can make a server break its connection, hardly several at once: the server went
-                // away and is back. Those whose fault it was all the same will bring it again.
-                if (shown == Shown::cut && cut_together(cut)) {
-                    auto outage = as(FailureType::outage, failure);
-                    outage.spared = true;
-                    return outage;
-                }
-                if (failure.type() == FailureType::ambiguous) ++charged_jobs;
-                return as(FailureType::job, failure);
-            case Blame::outage: {
-                auto outage = as(FailureType::outage, failure);
-                trip(outage, call.nature, news);
-                return outage;
-            }
-            case Blame::probe:
-                if (closed) return Failure(FailureType::cancelled, "no probe begins in a drain");
-                // Somebody else's run is evidence for all who failed before it ended.
-                if (probe_runs)
-                    probe_over.wait(lock, stop, [this] { return !probe_runs; });
-                else
-                    run_probe(lock, call.nature, stop, news);
-        }
-    }
-}
-
-// Another call, in flight at the same time, was cut at about the same time.
-bool Endpoint::Impl::cut_together(const Cut& cut) const {
-    return std::any_of(cuts.begin(), cuts.end(), [&](const Cut& other) {
-        return other.began != cut.began && other.began < cut.failed && cut.began < other.failed &&
-               std::chrono::abs(other.at - cut.at) <= cuts_belong_together;
-    });
-}
-
-void Endpoint::Impl::run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
-                               News& news) {
-    const bool canary = breaker.is_open();
-    if (canary) breaker.probe_started();
-    probe_runs = true;
-    std::optional<Failure> failure;
-    if (probe) {
-        ++canaries;
-        const Call call{nature, clock.now(), limiter.spend(), ++moment};
-        const Unlocked unlocked(lock);
-        failure = outcome_of_probe(call, stop);
-    }
-    probe_runs = false;
-    probe_over.notify_all();
-    if (!failure || !(failure->type() == FailureType::cancelled || stop.stop_requested()))
-        probed(canary, nature, failure, news);
-    else if (canary)
-        breaker.probe_abandoned();
-}
-
-std::optional<Failure> Endpoint::Impl::outcome_of_probe(const Call& call, const std::stop_token& stop) const {
-    try {
-        const UnderWay under_way(this, call);
-        probe(call.nature, stop);
-        return std::nullopt;
-    } catch (const Failure& failure) {
-        return failure;
-    } catch (const http::TransportFailure& failure) {
-        return classify(failure, options.setting);
-    } catch (const std::exception&) {
-        return Failure(FailureType::outage, "the probe failed");
-    }
-}
-
-void Endpoint::Impl::probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news) {
-    // An answer that refuses the probe itself (job, permanent) comes from a server that works.
-    if (!failure || failure->type() == FailureType::job || failure->type() == FailureType::permanent) {
-        last_success[static_cast<int>(nature)] = ++moment;
-        if (!canary) return;
-        breaker.probe_passed(clock.now());
-        announce_closed(news);
-        news.changed = true;
-        return;
-    }
-    const Failure certain = is_certain(failure->type()) ? *failure : as(FailureType::outage, *failure);
-    if (!canary)
-        trip(certain, nature, news);
-    else if (breaker.probe_failed(clock.now(), described(certain)))
-        announce_opened(news);
-}
-
-void Endpoint::Impl::trip(const Failure& failure, Nature nature, News& news) {
-    const bool was_open = breaker.is_open();
-    if (breaker.trip(clock.now(), described(failure))) announce_opened(news);
-    if (was_open) return;
-    last_trip = ++moment;
-    failed_nature = nature;
-    waiters.notify_all();
 }
 
 // --- what is said ---------------------------------------------------------------------------------------
@@ -366,7 +163,8 @@ Failure Endpoint::Impl::described(const Failure& failure) const {
 
 Failure Endpoint::Impl::handed_out(const Failure& failure) const {
     Failure copy = described(failure);
-    if (is_certain(copy.type())) copy.retry_after = park_for();
+    if (is_certain(copy.type()))
+        copy.retry_after = std::max(park_for(), copy.alone ? copy.retry_after.value_or(0ms) : 0ms);
     return copy;
 }
 
@@ -374,7 +172,7 @@ void Endpoint::Impl::announce_opened(News& news) const {
     const bool human = breaker.why() == FailureType::blocked;
     const std::string why(to_string(breaker.why()));
     std::string message = options.name + ": " + why + ": " + breaker.reason();
-    if (human && !breaker.hint().empty()) message += "\nHINT: " + breaker.hint();
+    if (!breaker.hint().empty()) message += "\nHINT: " + breaker.hint();
     news.events.push_back({human ? telemetry::Level::error : telemetry::Level::warning,
                            "memoir.breaker.opened",
                            std::move(message),

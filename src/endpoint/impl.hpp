@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "endpoint/endpoint.hpp"
@@ -18,8 +19,9 @@ namespace memoir::endpoint {
 struct Call {
     Nature nature;
     TimePoint began;
-    std::uint64_t start;   // the limiter's number
-    std::uint64_t moment;  // when it began, in the endpoint's order of events
+    std::uint64_t start;  // the limiter's number
+    Moment moment;        // when it began, in the endpoint's order of events
+    Jobs jobs;            // for whom; empty: for no job
 };
 
 struct Permit::Slot {
@@ -28,10 +30,12 @@ struct Permit::Slot {
     bool used = false;
 };
 
-// What a thread has at any endpoint: permits reserved, calls under way, and who hears of its waiting.
+// What a thread has at any endpoint: permits reserved, calls under way, for whom it calls, and who hears of
+// its waiting.
 struct ThreadState {
     std::vector<Permit::Slot*> reserved;
     std::vector<std::pair<const Endpoint::Impl*, const Call*>> under_way;
+    Jobs jobs;
     std::function<void(bool)> wait_hook;
 };
 ThreadState& this_thread();
@@ -43,6 +47,20 @@ class UnderWay {
     ~UnderWay() { this_thread().under_way.pop_back(); }
     UnderWay(const UnderWay&) = delete;
     UnderWay& operator=(const UnderWay&) = delete;
+};
+
+// Tells the thread's own observer about a wait, without any lock.
+class Waiting {
+  public:
+    Waiting() { tell(true); }
+    ~Waiting() { tell(false); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+  private:
+    static void tell(bool waiting) {
+        if (const auto& hook = this_thread().wait_hook) hook(waiting);
+    }
 };
 
 struct Endpoint::Impl {
@@ -59,8 +77,6 @@ struct Endpoint::Impl {
     // One call, each step takes the lock. begin() throws the Failure for which the call does not take place.
     Call begin(Nature nature, const std::stop_token& stop);
     void succeeded(const Call& call);
-    // How an ambiguous failure showed: in the server's own words, by a broken wire, or by a time-out.
-    enum class Shown { said, cut, silent };
     Failure failed(const Call& call, const Failure& failure, const std::stop_token& stop, Shown shown);
     void abandoned();  // it ended in an exception that is no failure of the endpoint
 
@@ -70,22 +86,27 @@ struct Endpoint::Impl {
     void permit_is_free(News& news);
     void call_ended(Steady::duration took, std::optional<FailureType> failure, News& news) const;
 
-    bool is_doubtful(const Failure& failure, Shown shown) const;
-    bool worked() const;  // a call or probe of any nature has succeeded since the start
-    // Job, outage or cancelled. The lock is released while a probe runs.
+    bool worked() const;    // a call or probe of any nature has succeeded since the start
+    bool has_room() const;  // for one more call, permits apart: fewer at once while nothing was served
+    Refusals& refusals(Nature nature) { return refusals_by[static_cast<int>(nature)]; }
+    // What became of the failure. The lock is released while a probe runs.
     Failure judged(std::unique_lock<std::mutex>& lock, const Call& call, const Failure& failure, Shown shown,
                    const std::stop_token& stop, News& news);
     struct Cut {
-        std::uint64_t began, failed;  // moments
+        Moment began, failed;
         TimePoint at;
     };
+    Known known(const Call& call, const Failure& failure, Shown shown, const Cut& cut) const;
+    Failure verdict(Blame blame, const Call& call, const Failure& failure, News& news);
     bool cut_together(const Cut& cut) const;
     // The canary when the breaker is open, else evidence for judged(). Nobody else may be running it.
     void run_probe(std::unique_lock<std::mutex>& lock, Nature nature, const std::stop_token& stop,
                    News& news);
     std::optional<Failure> outcome_of_probe(const Call& call, const std::stop_token& stop) const;  // no lock
     void probed(bool canary, Nature nature, const std::optional<Failure>& failure, News& news);
-    void trip(const Failure& failure, Nature nature, News& news);
+    void take_back(const Call& call, const Failure& failure);
+    // `told`: that it does not work was said before.
+    void trip(const Failure& failure, Nature nature, News& news, bool told = false);
 
     Milliseconds to_next_probe() const;
     Milliseconds park_for() const;
@@ -108,11 +129,16 @@ struct Endpoint::Impl {
     std::shared_ptr<const CallObserver> observer;
     bool closed = false;   // no call begins any more
     bool refused = false;  // reserve() said no for want of a permit
-    std::uint64_t calls = 0, failures = 0, canaries = 0, charged_jobs = 0;
+    std::uint64_t calls = 0, failures = 0, canaries = 0, charged_jobs = 0, served = 0;
     // Events are put in order by a counter: two within one tick of the clock stay apart.
-    std::uint64_t moment = 0;
-    std::uint64_t last_success[2] = {0, 0};  // by Nature; a probe that passed counts
-    std::uint64_t last_trip = 0;
+    Moment moment = 0;
+    Moment last_success[2] = {0, 0};  // by Nature; a probe that passed counts
+    std::optional<TimePoint> probe_passed[2];
+    Refusals refusals_by[2];
+    bool refusing = false;              // everybody, as was said; until a job is served
+    std::set<std::int64_t> taken_back;  // jobs, since then
+    Jobs charged;  // that were refused before it was clear that everybody is; until taken
+    Moment last_trip = 0;
     std::vector<Cut> cuts;                 // calls whose wire broke lately
     Nature failed_nature = Nature::write;  // what the canary does; a start tries the stronger one
     bool probe_runs = false;

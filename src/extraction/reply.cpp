@@ -49,7 +49,11 @@ void read_event_at(const JsonScanner& scanner, const std::optional<JsonValue>& v
     if (!fact.event_at) ++bad;
 }
 
-void read_fact(const JsonScanner& scanner, const JsonValue& element, Facts& facts) {
+void read_fact(const JsonScanner& scanner, const JsonValue& element, std::size_t most, Facts& facts) {
+    if (facts.facts.size() >= most) {
+        ++facts.beyond;
+        return;
+    }
     const auto members = element.kind == JsonKind::object ? members_of(scanner, element) : Members{};
     if (!members.content || members.content->kind != JsonKind::string || !members.confidence) {
         ++facts.malformed;
@@ -73,10 +77,10 @@ void read_fact(const JsonScanner& scanner, const JsonValue& element, Facts& fact
 
 }  // namespace
 
-Facts parse_facts(std::string_view reply) {
+Facts parse_facts(std::string_view reply, std::size_t most) {
     Facts facts;
     each_in_list(reply, "facts", [&](const JsonScanner& scanner, const JsonValue& element) {
-        read_fact(scanner, element, facts);
+        read_fact(scanner, element, most, facts);
     });
     if (facts.facts.empty() && facts.malformed > 0)
         throw Failure(FailureType::job, "reply holds no usable fact: " + std::to_string(facts.malformed) +
@@ -92,11 +96,9 @@ std::string to_json(const Facts& facts) {
         if (fact.event_at) item["event_at"] = *fact.event_at;
         list.push_back(std::move(item));
     }
-    return nlohmann::json{{"facts", std::move(list)},
-                          {"blank", facts.blank},
-                          {"too_long", facts.too_long},
-                          {"malformed", facts.malformed},
-                          {"bad_dates", facts.bad_dates}}
+    return nlohmann::json{{"facts", std::move(list)},     {"blank", facts.blank},
+                          {"too_long", facts.too_long},   {"malformed", facts.malformed},
+                          {"bad_dates", facts.bad_dates}, {"beyond", facts.beyond}}
         .dump();
 }
 
@@ -108,6 +110,7 @@ Facts facts_from_json(std::string_view json) {
         facts.too_long = root.at("too_long").get<std::size_t>();
         facts.malformed = root.at("malformed").get<std::size_t>();
         facts.bad_dates = root.at("bad_dates").get<std::size_t>();
+        facts.beyond = root.value("beyond", std::size_t{0});  // kept by 0.1.0: there was no limit
         for (const auto& item : root.at("facts")) {
             Fact fact{item.at("content").get<std::string>(), item.at("confidence").get<int>(), std::nullopt};
             if (item.contains("event_at")) fact.event_at = item["event_at"].get<std::string>();

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "extraction/reply_list.hpp"
+
 namespace memoir::extraction {
 
 struct Fact {
@@ -24,13 +26,14 @@ struct Facts {
     std::size_t too_long = 0;   // skipped: more than 8,000 characters
     std::size_t malformed = 0;  // skipped: no object, no content or no confidence that is a number
     std::size_t bad_dates = 0;  // kept, without the event_at that was none
+    std::size_t beyond = 0;     // left out: more than were allowed
     std::size_t skipped() const { return blank + too_long + malformed; }
     friend bool operator==(const Facts&, const Facts&) = default;
 };
 
-// Contract, section 4. No facts is a success; a reply without a list of facts, or with malformed facts only,
-// is a failure.
-Facts parse_facts(std::string_view reply);
+// docs/contract.md, "Reply". No facts is a success; a reply without a list of facts, or with malformed facts
+// only, is a failure. Of facts at most the first `most`.
+Facts parse_facts(std::string_view reply, std::size_t most = default_most_items);
 
 // The form in which the journal of replies keeps a parsed reply, and back. from_json throws
 // std::invalid_argument for what to_json did not write.

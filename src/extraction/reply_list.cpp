@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string>
 
 #include "base/failure.hpp"
@@ -47,6 +48,23 @@ std::size_t after_closing(std::string_view text, const Tag& open) {
     return npos;
 }
 
+// What is left of a reply outside of reasoning is `{}`, in fences or not: small models' way to say that there
+// is nothing.
+bool says_nothing(std::string_view reply) {
+    std::string rest;
+    for (std::size_t at = 0; at < reply.size();) {
+        if (const auto tag = tag_at(reply, at)) {
+            if (tag->closes) rest.clear();
+            at = tag->closes ? tag->end : after_closing(reply, *tag);
+            if (at == npos) break;
+            continue;
+        }
+        if (!std::isspace(static_cast<unsigned char>(reply[at]))) rest += reply[at];
+        ++at;
+    }
+    return rest == "{}" || rest == "```json{}```" || rest == "```{}```";
+}
+
 std::string size_text(std::string_view reply) {
     return std::to_string(reply.size()) + " bytes";
 }
@@ -82,6 +100,7 @@ void each_in_list(std::string_view reply, std::string_view key,
     if (reply.size() > max_reply_bytes)
         throw Failure(FailureType::job, "reply is too long to read (" + size_text(reply) + ")");
     const auto owner = find_list(reply, key);
+    if (!owner && says_nothing(reply)) return;
     if (!owner)
         throw Failure(FailureType::job,
                       "reply holds no list of " + std::string(key) + " (" + size_text(reply) + ")");

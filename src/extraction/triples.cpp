@@ -37,13 +37,15 @@ nlohmann::json number_json(double value) {
 
 }  // namespace
 
-Triples parse_triples(std::string_view reply) {
+Triples parse_triples(std::string_view reply, std::size_t most) {
     if (reply.size() > max_triples_bytes)
         throw Failure(FailureType::job,
                       "reply is longer than 100,000 bytes (" + std::to_string(reply.size()) + " bytes)");
     Triples triples;
     each_in_list(reply, "triples", [&](const JsonScanner& scanner, const JsonValue& element) {
-        if (auto triple = read_triple(scanner, element))
+        if (triples.triples.size() >= most)
+            ++triples.beyond;
+        else if (auto triple = read_triple(scanner, element))
             triples.triples.push_back(std::move(*triple));
         else
             ++triples.malformed;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "extraction/reply_list.hpp"
+
 namespace memoir::extraction {
 
 struct Triple {
@@ -18,13 +20,15 @@ struct Triple {
 struct Triples {
     std::vector<Triple> triples;  // in reply order
     std::size_t malformed = 0;    // skipped
+    std::size_t beyond = 0;       // left out: more than were allowed
     friend bool operator==(const Triples&, const Triples&) = default;
 };
 
 // The library's limit, ours too (docs/contract.md, "Graph").
 constexpr std::size_t max_triples_bytes = 100'000;
 
-Triples parse_triples(std::string_view reply);
+// At most the first `most`.
+Triples parse_triples(std::string_view reply, std::size_t most = default_most_items);
 
 // What is staged, by us or by the library, without the limit of a reply; what does not read is no triple.
 std::vector<Triple> staged_triples(std::string_view json);

@@ -1,42 +1,40 @@
 #include "graph/connection.hpp"
 
-#include <hiredis/hiredis.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
+#include "graph/server_errors.hpp"
 #include "http/url.hpp"
 #include "pg/resolver.hpp"
 
 namespace memoir::graph {
 namespace {
 
-// A reply may nest no deeper than hiredis reads (7 levels), and be no longer than this between two reads.
 constexpr std::size_t read_size = 65'536;
-
-Failure cut() {
-    return {FailureType::ambiguous, "the connection to the graph was cut"};
-}
+constexpr std::size_t record_size = 16'384;  // of TLS, decrypted: no read gives more
 
 struct Address {
     std::string path;  // of a socket; else host and port
     std::string host, port;
+    bool tls = false;
 };
 
 Address address_of(const Options& options) {
-    if (options.url.starts_with("unix:")) return {options.url.substr(5), {}, {}};
+    if (options.url.starts_with("unix:")) return {options.url.substr(5), {}, {}, false};
     const auto parsed = http::parse_url("http" + options.url.substr(options.url.find("://")));
     if (!parsed) throw StartError("graph.url is no URL of a FalkorDB", "write redis://HOST:PORT");
     // The parser's default port is HTTP's; a Redis has its own.
     const bool says_port = options.url.find(":" + std::to_string(parsed->port),
                                             options.url.find("://") + 3) != std::string::npos;
-    return {{}, parsed->host, says_port ? std::to_string(parsed->port) : "6379"};
+    return {{},
+            parsed->host,
+            says_port ? std::to_string(parsed->port) : "6379",
+            options.url.starts_with("rediss:")};
 }
 
 int start_connect(const sockaddr* address, socklen_t size) {
@@ -49,88 +47,24 @@ int start_connect(const sockaddr* address, socklen_t size) {
     return socket;
 }
 
-// --- hiredis' reader makes Values -----------------------------------------------------------------------
-
-std::vector<float> floats_of(std::string_view text) {
-    std::vector<float> numbers;
-    if (text.size() < 2 || text.front() != '[' || text.back() != ']') return {};
-    const char* at = text.data() + 1;
-    const char* const end = text.data() + text.size() - 1;
-    while (at < end) {
-        float number = 0;
-        const auto read = std::from_chars(at, end, number);
-        if (read.ec != std::errc()) return {};
-        numbers.push_back(number);
-        at = read.ptr;
-        while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) ++at;
-        if (at == end) break;
-        if (*at++ != ',') return {};
-        while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) ++at;
-        if (at == end) return {};
-    }
-    return numbers;
+int connect_to_path(const std::string& path) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.size() >= sizeof name.sun_path)
+        throw StartError("graph.url names a socket whose path is too long", "use a shorter path");
+    path.copy(name.sun_path, sizeof name.sun_path - 1);
+    return start_connect(reinterpret_cast<const sockaddr*>(&name), sizeof name);
 }
 
-// The new value in its place: the parent's list, or nowhere.
-void* place(const redisReadTask* task, Value value) {
-    if (task->parent == nullptr) return new Value(std::move(value));
-    auto& list = std::get<List>(*static_cast<Value*>(task->parent->obj));
-    list[static_cast<std::size_t>(task->idx)] = std::move(value);
-    return &list[static_cast<std::size_t>(task->idx)];
+int connect_to(const std::string& numeric, const std::string& port) {
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    hints.ai_socktype = SOCK_STREAM;
+    if (getaddrinfo(numeric.c_str(), port.c_str(), &hints, &found) != 0)
+        throw Failure(FailureType::outage, "the graph's address cannot be used");
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, &freeaddrinfo);
+    return start_connect(found->ai_addr, found->ai_addrlen);
 }
-
-void* make_string(const redisReadTask* task, char* text, size_t size) {
-    const std::string_view view(text, size);
-    if (task->type == REDIS_REPLY_ERROR) {
-        ServerError error{std::string(view.substr(0, view.find(' '))), size, false, false};
-        error.no_module = view.find("unknown command") != view.npos;
-        error.memory = view.find("mem consumption") != view.npos;
-        return place(task, error);
-    }
-    const int floats = *static_cast<const int*>(task->privdata);
-    if (floats >= 0 && task->idx == floats && size > 0 && text[0] == '[') return place(task, floats_of(view));
-    return place(task, std::string(view));
-}
-
-// The type of the size differs between hiredis 0.14 and 1.
-template <typename Size>
-void* make_array(const redisReadTask* task, Size size) {
-    return place(task, List(static_cast<std::size_t>(std::max<Size>(size, 0))));
-}
-
-void* make_integer(const redisReadTask* task, long long number) {
-    return place(task, static_cast<std::int64_t>(number));
-}
-
-void* make_nil(const redisReadTask* task) {
-    return place(task, Value());
-}
-
-void free_value(void* value) {
-    delete static_cast<Value*>(value);
-}
-
-// hiredis 1 has more of them, for what only RESP3 sends, which is never asked for.
-template <typename Functions>
-Functions functions_of() {
-    Functions all{};
-    all.createString = make_string;
-    all.createArray = make_array;
-    all.createInteger = make_integer;
-    all.createNil = make_nil;
-    all.freeObject = free_value;
-    if constexpr (requires { all.createDouble; }) {
-        all.createDouble = [](const redisReadTask* task, double, char* text, size_t size) {
-            return place(task, std::string(text, size));
-        };
-        all.createBool = [](const redisReadTask* task, int value) {
-            return place(task, static_cast<std::int64_t>(value));
-        };
-    }
-    return all;
-}
-
-auto functions = functions_of<redisReplyObjectFunctions>();
 
 std::string formatted(std::span<const std::string> words) {
     std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
@@ -149,42 +83,7 @@ const ServerError* error_in(const Value& value) {
 
 }  // namespace
 
-void check_url(const Options& options) {
-    if (options.url.starts_with("rediss:"))
-        throw StartError("graph.url asks for TLS, which the Redis client library here does not have",
-                         "use redis:// on a trusted network, or through a TLS tunnel on this host");
-}
-
-Failure to_failure(const ServerError& error) {
-    constexpr std::array away{"LOADING",    "BUSY",        "OOM",      "READONLY",
-                              "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF"};
-    constexpr std::array refused{"NOAUTH", "WRONGPASS", "NOPERM"};
-    const auto is = [&](const auto& codes) {
-        return std::any_of(codes.begin(), codes.end(), [&](const char* code) { return error.code == code; });
-    };
-    if (is(away)) return {FailureType::outage, "the graph's server answers " + error.code};
-    if (error.memory) return {FailureType::outage, "the graph's server is out of memory"};
-    if (is(refused)) {
-        Failure failure(FailureType::blocked, "the graph's server answers " + error.code);
-        failure.hint = "check graph.user and graph.password_file, and what that user may do";
-        return failure;
-    }
-    if (error.no_module) {
-        Failure failure(FailureType::blocked, "the server at graph.url is no FalkorDB");
-        failure.hint = "graph.url has to name a Redis server with the FalkorDB module loaded";
-        return failure;
-    }
-    return {FailureType::job,
-            "the graph refused a query (" + std::to_string(error.length) + " bytes of error)"};
-}
-
-Connection::Connection(int socket, Milliseconds timeout)
-    : socket_(socket),
-      timeout_(timeout),
-      reader_(redisReaderCreateWithFunctions(&functions), redisReaderFree) {
-    reader_->privdata = &floats_;
-    reader_->maxbuf = 0;
-}
+Connection::Connection(int socket, Milliseconds timeout) : socket_(socket), timeout_(timeout) {}
 
 Connection::~Connection() {
     close(socket_);
@@ -204,23 +103,7 @@ std::unique_ptr<Connection> Connection::connect(const Options& options, std::sto
     std::optional<Failure> last;
     for (const auto& each : addresses) {
         try {
-            int socket = -1;
-            if (!address.path.empty()) {
-                sockaddr_un name{};
-                name.sun_family = AF_UNIX;
-                if (each.size() >= sizeof name.sun_path)
-                    throw StartError("graph.url names a socket whose path is too long", "use a shorter path");
-                each.copy(name.sun_path, sizeof name.sun_path - 1);
-                socket = start_connect(reinterpret_cast<const sockaddr*>(&name), sizeof name);
-            } else {
-                addrinfo hints{}, *found = nullptr;
-                hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-                hints.ai_socktype = SOCK_STREAM;
-                if (getaddrinfo(each.c_str(), address.port.c_str(), &hints, &found) != 0)
-                    throw Failure(FailureType::outage, "the graph's address cannot be used");
-                const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, &freeaddrinfo);
-                socket = start_connect(found->ai_addr, found->ai_addrlen);
-            }
+            const int socket = address.path.empty() ? connect_to(each, address.port) : connect_to_path(each);
             std::unique_ptr<Connection> connection(new Connection(socket, options.timeout));
             const pg::Waiter::Watch watch(connection->waiter_, stop);
             connection->wait(POLLOUT, deadline);
@@ -228,22 +111,8 @@ std::unique_ptr<Connection> Connection::connect(const Options& options, std::sto
             socklen_t size = sizeof error;
             getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
             if (error != 0) throw Failure(FailureType::outage, "the graph refuses connections");
-            if (!options.password.reveal().empty()) {
-                std::vector<std::string> words{"AUTH"};
-                if (!options.user.empty()) words.push_back(options.user);
-                words.push_back(options.password.reveal());
-                connection->send(formatted(words), deadline);
-                const auto answer = connection->receive(-1, deadline);
-                if (const auto* refusal = error_in(answer)) {
-                    // "ERR AUTH <password> called without any password configured" and the like.
-                    auto failure = to_failure(*refusal);
-                    if (failure.type() == FailureType::job) {
-                        failure = Failure(FailureType::blocked, "the graph's server refuses AUTH");
-                        failure.hint = "check graph.user and graph.password_file";
-                    }
-                    throw failure;
-                }
-            }
+            if (address.tls) connection->begin_tls(address.host, options.ca_file, deadline);
+            connection->log_in(options, deadline);
             return connection;
         } catch (const Failure& failure) {
             if (failure.type() == FailureType::cancelled || failure.type() == FailureType::blocked) throw;
@@ -251,6 +120,42 @@ std::unique_ptr<Connection> Connection::connect(const Options& options, std::sto
         }
     }
     throw *last;
+}
+
+Failure Connection::cut() const {
+    if (tls_) return tls_->cut();
+    return {FailureType::ambiguous, "the connection to the graph was cut"};
+}
+
+void Connection::begin_tls(const std::string& host, const std::string& ca_file, TimePoint deadline) {
+    tls_ = std::make_unique<Tls>(host, ca_file);
+    std::array<char, read_size> buffer;
+    for (;;) {
+        std::optional<Failure> failure;
+        bool done = false;
+        try {
+            done = tls_->handshake();
+        } catch (const Failure& thrown) {
+            failure = thrown;
+        }
+        // Also the alert that tells the server why.
+        send_plain(tls_->to_send(), deadline);
+        if (failure) throw *failure;
+        if (done) return;
+        tls_->received(receive_plain(buffer, deadline));
+    }
+}
+
+void Connection::log_in(const Options& options, TimePoint deadline) {
+    if (options.password.reveal().empty()) return;
+    std::vector<std::string> words{"AUTH"};
+    if (!options.user.empty()) words.push_back(options.user);
+    words.push_back(options.password.reveal());
+    send(formatted(words), deadline);
+    const auto answer = receive(-1, deadline);
+    const auto* refusal = error_in(answer);
+    if (refusal == nullptr) return;
+    throw to_login_failure(*refusal);
 }
 
 void Connection::wait(short events, TimePoint deadline) {
@@ -261,11 +166,19 @@ void Connection::wait(short events, TimePoint deadline) {
             throw Failure(FailureType::cancelled, "cancelled");
         case pg::Waiter::Woken::deadline:
             throw Failure(FailureType::ambiguous,
-                          "the graph gave no answer within " + std::to_string(timeout_.count()) + " ms");
+                          std::string(tls_ && !tls_->open() ? "the graph completed no TLS handshake within "
+                                                            : "the graph gave no answer within ") +
+                              std::to_string(timeout_.count()) + " ms");
     }
 }
 
 void Connection::send(const std::string& bytes, TimePoint deadline) {
+    if (!tls_) return send_plain(bytes, deadline);
+    tls_->write(bytes);
+    send_plain(tls_->to_send(), deadline);
+}
+
+void Connection::send_plain(std::string_view bytes, TimePoint deadline) {
     for (std::size_t sent = 0; sent < bytes.size();) {
         const auto count = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
         if (count > 0)
@@ -278,21 +191,35 @@ void Connection::send(const std::string& bytes, TimePoint deadline) {
 }
 
 Value Connection::receive(int floats, TimePoint deadline) {
-    floats_ = floats;
+    reader_.expect(floats);
     std::array<char, read_size> buffer;
     for (;;) {
-        void* reply = nullptr;
-        if (redisReaderGetReply(reader_.get(), &reply) != REDIS_OK)
-            throw Failure(FailureType::ambiguous, "what answers at graph.url speaks no Redis");
-        if (reply != nullptr) {
+        if (auto reply = reader_.next()) {
             answered_ = true;
-            const std::unique_ptr<Value> value(static_cast<Value*>(reply));
-            return std::move(*value);
+            return std::move(*reply);
         }
+        feed(receive_plain(buffer, deadline), deadline);
+    }
+}
+
+// What arrived, decrypted where it has to be, to the reader of replies.
+void Connection::feed(std::string_view bytes, TimePoint deadline) {
+    if (!tls_) {
+        reader_.feed(bytes);
+        return;
+    }
+    tls_->received(bytes);
+    std::array<char, record_size> text;
+    while (const auto count = tls_->read(text)) reader_.feed({text.data(), count});
+    // The answer to what is TLS's own, a change of keys.
+    send_plain(tls_->to_send(), deadline);
+}
+
+std::string_view Connection::receive_plain(std::span<char> buffer, TimePoint deadline) {
+    for (;;) {
         const auto count = recv(socket_, buffer.data(), buffer.size(), 0);
-        if (count > 0)
-            redisReaderFeed(reader_.get(), buffer.data(), static_cast<std::size_t>(count));
-        else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (count > 0) return {buffer.data(), static_cast<std::size_t>(count)};
+        if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             wait(POLLIN, deadline);
         else if (count == 0 || errno != EINTR)
             throw cut();

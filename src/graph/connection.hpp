@@ -1,11 +1,11 @@
 #pragma once
-// One connection to FalkorDB, non-blocking, with a deadline over everything: name resolution, connect, AUTH,
-// each round trip. A deadline or a stop closes it: its owner throws it away. hiredis writes the commands and
-// reads the replies. Thread safety: one thread at a time.
+// One connection to FalkorDB, non-blocking, with a deadline over everything: name resolution, connect, TLS,
+// AUTH, each round trip. A deadline or a stop closes it: its owner throws it away. hiredis reads the replies,
+// within bounds (reply_reader.hpp); OpenSSL encrypts where the URL says rediss://, whatever hiredis was built
+// with. Thread safety: one thread at a time.
 //
-// Errors are Failures: outage (refused, name, LOADING, BUSY, out of memory, a replica that only reads),
-// blocked (user, password, grants, no FalkorDB module), ambiguous (cut, no answer in time), job (a query that
-// the server does not take), cancelled.
+// Errors are Failures: outage (refused, name), blocked (certificate), ambiguous (cut, no answer in time, an
+// answer beyond bounds), cancelled, and what the table of server_errors.cpp says of the server's own.
 
 #include <memory>
 #include <optional>
@@ -17,10 +17,10 @@
 #include "base/clock.hpp"
 #include "base/failure.hpp"
 #include "graph/options.hpp"
+#include "graph/reply_reader.hpp"
+#include "graph/tls.hpp"
 #include "graph/value.hpp"
 #include "pg/waiter.hpp"
-
-struct redisReader;
 
 namespace memoir::graph {
 
@@ -53,22 +53,22 @@ class Connection {
 
   private:
     Connection(int socket, Milliseconds timeout);
+    void begin_tls(const std::string& host, const std::string& ca_file, TimePoint deadline);
+    void log_in(const Options& options, TimePoint deadline);
     void send(const std::string& bytes, TimePoint deadline);
+    void send_plain(std::string_view bytes, TimePoint deadline);
     Value receive(int floats, TimePoint deadline);
+    void feed(std::string_view bytes, TimePoint deadline);
+    std::string_view receive_plain(std::span<char> buffer, TimePoint deadline);
+    Failure cut() const;
     void wait(short events, TimePoint deadline);
 
     int socket_;
     const Milliseconds timeout_;
-    std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
-    int floats_ = -1;  // of the reply that is read now
+    std::unique_ptr<Tls> tls_;  // none: plain
+    ReplyReader reader_;
     bool answered_ = false, broken_ = false;
     pg::Waiter waiter_;
 };
-
-// Throws StartError for a URL that can never work: rediss:// with a client library that has no TLS.
-void check_url(const Options& options);
-
-// Pure: what an error of the server means.
-Failure to_failure(const ServerError& error);
 
 }  // namespace memoir::graph

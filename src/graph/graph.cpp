@@ -8,12 +8,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_text.hpp"
 #include "graph/cypher.hpp"
 
 namespace memoir::graph {
 namespace {
 
 using endpoint::Nature;
+
+// Sources of one node or edge; what holds more is not ours.
+constexpr std::size_t most_pids = 100'000;
 
 // Node patterns of the scope; the names of the parameters are ours.
 constexpr const char* scoped = "agent_id: $agent, org_id: $org, user_id: $user";
@@ -26,6 +30,21 @@ Query in(const memory::Scope& scope) {
     return query;
 }
 
+// The properties of node patterns that a reader's filter asks for: as `scoped`, but for what it leaves open.
+std::string asked_for(const memory::ScopeFilter& filter, Query& query) {
+    std::string properties;
+    const auto compare = [&](const char* property, const char* parameter,
+                             const std::optional<std::string>& value) {
+        if (!value) return;
+        query.with(parameter, Literal::text(*value));
+        properties += fmt::format("{}{}: ${}", properties.empty() ? "" : ", ", property, parameter);
+    };
+    compare("agent_id", "agent", filter.agent_id);
+    compare("org_id", "org", filter.org_id);
+    compare("user_id", "user", filter.user_id);
+    return properties;
+}
+
 // The library keeps an embedding as the text of a JSON array.
 std::string json_array(const std::vector<float>& numbers) {
     std::string text = "[";
@@ -34,8 +53,10 @@ std::string json_array(const std::vector<float>& numbers) {
 }
 
 std::vector<std::string> texts_of(const Value& value) {
-    const auto list = nlohmann::json::parse(value.text(), nullptr, false);
+    const auto text = value.text();
     std::vector<std::string> texts;
+    if (!json_fits(text, 2, most_pids)) return texts;
+    const auto list = nlohmann::json::parse(text, nullptr, false);
     if (list.is_array())
         for (const auto& item : list)
             if (item.is_string()) texts.push_back(item);
@@ -252,28 +273,32 @@ void Graph::forget(const memory::Scope& scope, const std::string& pid, std::stop
     client_.query(Nature::write, commands, std::move(stop));
 }
 
-std::vector<ShownEntity> Graph::shown_entities(const memory::Scope& scope, std::stop_token stop) {
+std::vector<ShownEntity> Graph::shown_entities(const memory::ScopeFilter& filter, std::stop_token stop) {
     std::vector<ShownEntity> list;
+    Query query;
     const auto body = fmt::format(
-        "MATCH (e:Entity {{{}}}) RETURN e.name, e.first_seen_at, toJSON(e.memory_pids) ORDER BY e.name",
-        scoped);
-    for (const auto& row : client_.query(Nature::read, in(scope).text(body), std::move(stop)))
-        if (row.size() == 3) list.push_back({row[0].text(), row[1].text(), texts_of(row[2])});
+        "MATCH (e:Entity {{{}}}) RETURN e.agent_id, e.org_id, e.name, e.first_seen_at, "
+        "toJSON(e.memory_pids) ORDER BY e.agent_id, e.org_id, e.name",
+        asked_for(filter, query));
+    for (const auto& row : client_.query(Nature::read, query.text(body), std::move(stop)))
+        if (row.size() == 5)
+            list.push_back({row[0].text(), row[1].text(), row[2].text(), row[3].text(), texts_of(row[4])});
     return list;
 }
 
-std::vector<ShownEdge> Graph::shown_edges(const memory::Scope& scope, std::stop_token stop) {
+std::vector<ShownEdge> Graph::shown_edges(const memory::ScopeFilter& filter, std::stop_token stop) {
     std::vector<ShownEdge> list;
+    Query query;
     const auto body = fmt::format(
-        "MATCH (a:Entity {{{0}}})-[e]->(b:Entity {{{0}}}) RETURN a.name, type(e), e.relation, b.name, "
-        "e.valid_from, "
-        "e.valid_to, e.confidence, toJSON(e.memory_pids) ORDER BY a.name, type(e), e.valid_from, b.name",
-        scoped);
-    for (const auto& row : client_.query(Nature::read, in(scope).text(body), std::move(stop))) {
-        if (row.size() != 8) continue;
-        ShownEdge edge{row[0].text(), row[1].text(), row[2].text(),         row[3].text(),
-                       row[4].text(), std::nullopt,  confidence_of(row[6]), texts_of(row[7])};
-        if (!row[5].is_null()) edge.valid_to = row[5].text();
+        "MATCH (a:Entity {{{0}}})-[e]->(b:Entity {{{0}}}) RETURN a.agent_id, a.org_id, a.name, type(e), "
+        "e.relation, b.name, e.valid_from, e.valid_to, e.confidence, toJSON(e.memory_pids) "
+        "ORDER BY a.agent_id, a.org_id, a.name, type(e), e.valid_from, b.name",
+        asked_for(filter, query));
+    for (const auto& row : client_.query(Nature::read, query.text(body), std::move(stop))) {
+        if (row.size() != 10) continue;
+        ShownEdge edge{row[0].text(), row[1].text(), row[2].text(), row[3].text(),         row[4].text(),
+                       row[5].text(), row[6].text(), std::nullopt,  confidence_of(row[8]), texts_of(row[9])};
+        if (!row[7].is_null()) edge.valid_to = row[7].text();
         list.push_back(std::move(edge));
     }
     return list;

@@ -47,10 +47,12 @@ struct Addition {
 };
 
 struct ShownEntity {
+    std::string agent_id, org_id;  // as stored
     std::string name, first_seen_at;
     std::vector<std::string> memory_pids;
 };
 struct ShownEdge {
+    std::string agent_id, org_id;  // as stored
     std::string subject, type, relation, object, valid_from;
     std::optional<std::string> valid_to;
     double confidence = 1;
@@ -71,8 +73,9 @@ class Graph {
     // Nothing of the scope names this source any more.
     void forget(const memory::Scope& scope, const std::string& pid, std::stop_token stop);
 
-    std::vector<ShownEntity> shown_entities(const memory::Scope& scope, std::stop_token stop);
-    std::vector<ShownEdge> shown_edges(const memory::Scope& scope, std::stop_token stop);
+    // Of all scopes that the filter lets through, in one order: a name is one entity in each of them.
+    std::vector<ShownEntity> shown_entities(const memory::ScopeFilter& filter, std::stop_token stop);
+    std::vector<ShownEdge> shown_edges(const memory::ScopeFilter& filter, std::stop_token stop);
     Client& client() { return client_; }
 
   private:

@@ -13,6 +13,7 @@ struct Options {
     std::string name = "memoir";
     std::string user;
     Secret password;
+    std::string ca_file;  // for rediss://; empty: the system's
     std::chrono::milliseconds timeout{10'000};
     friend bool operator==(const Options&, const Options&) = default;
 };

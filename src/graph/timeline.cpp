@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/json_text.hpp"
+
 namespace memoir::graph {
 
 std::vector<std::string> Edge::pids() const {
@@ -55,6 +57,10 @@ std::string to_property(const Edge& edge) {
 }
 
 std::vector<Statement> from_property(std::string_view json, const std::string& object) {
+    // A list of flat objects of five values; copying what nests a million levels would overflow the stack.
+    constexpr int deepest = 2;
+    constexpr std::size_t most_values = 500'000;
+    if (!json_fits(json, deepest, most_values)) return {};
     std::vector<Statement> statements;
     const auto list = nlohmann::json::parse(json, nullptr, false);
     if (!list.is_array()) return {};

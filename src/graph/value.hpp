@@ -1,6 +1,7 @@
 #pragma once
 // What FalkorDB answered. Thread safety: values.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -11,13 +12,12 @@ namespace memoir::graph {
 struct Value;
 using List = std::vector<Value>;
 
-// An error of the server: its code ("LOADING", "ERR" …), and of its text the length alone, for it echoes the
-// query.
+struct ErrorRow;
+
+// An error of the server: its row of the table, and of its text the length alone, for it echoes the query.
 struct ServerError {
-    std::string code;
+    const ErrorRow* known = nullptr;  // none: no text that is known
     std::size_t length = 0;
-    bool no_module = false;  // it does not know the command: a Redis without FalkorDB
-    bool memory = false;     // a limit of its memory
 };
 
 struct Value

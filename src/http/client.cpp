@@ -18,8 +18,8 @@ struct CleanMulti {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
 
-// What one call at a time uses: a multi handle for the wake-up, which also keeps the connection, and an easy
-// handle. It serves one origin all its life.
+// The handles of one call at a time: a multi handle for the wake-up, which also keeps the connection, and an
+// easy handle. A line serves one origin for its whole life.
 struct Line {
     explicit Line(std::string to) : origin(std::move(to)), multi(curl_multi_init()), easy(curl_easy_init()) {
         if (!multi || !easy) throw TransportFailure(TransportError::other, "out of memory");
@@ -31,11 +31,11 @@ struct Line {
     std::unique_ptr<CURL, CleanEasy> easy;  // goes first
 };
 
-// Kept connections cost three descriptors each and are worth little once the server's own keep-alive is over.
+// A kept connection costs three descriptors, and is worth little once the server's keep-alive has ended.
 constexpr std::size_t max_idle_lines = 128;
 constexpr std::chrono::seconds max_idle_time{60};
 
-// The easy handle is in the multi exactly as long as this object lives.
+// The easy handle is in the multi handle exactly as long as this object lives.
 class Attached {
   public:
     explicit Attached(const Line& line) : line_(line) {
@@ -86,7 +86,7 @@ struct Client::State {
     std::unique_ptr<Line> take(const std::string& origin) {
         {
             std::lock_guard lock(mutex);
-            // The one used last: its connection is the likeliest to be alive.
+            // The one that was used last: its connection is the most likely to be alive.
             const auto found = std::find_if(idle.rbegin(), idle.rend(),
                                             [&](const auto& line) { return line->origin == origin; });
             if (found != idle.rend()) {
@@ -114,7 +114,7 @@ struct Client::State {
 };
 
 Client::Client() : state_(std::make_unique<State>()) {
-    // Once a process, and never undone: other users of libcurl may be left.
+    // Once per process, and never undone: there may be other users of libcurl.
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (ready != CURLE_OK) throw TransportFailure(TransportError::other, "libcurl does not start");
 }
@@ -126,7 +126,7 @@ Response Client::send(const Request& request, std::stop_token stop) {
     auto line = state_->take(url.scheme + "://" + url.authority());
     Transfer transfer(line->easy.get(), request, url);
     if (stop.stop_requested()) transfer.fail(TransportError::cancelled, "cancelled");
-    // A line on which something failed is not used again: its state is worth less than a new one.
+    // A line on which a call failed is not used again: its state cannot be trusted.
     Response response = transfer.finish(drive(*line, transfer, stop));
     state_->put_back(std::move(line));
     return response;

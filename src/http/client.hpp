@@ -1,11 +1,11 @@
 #pragma once
 // HTTP/1.1 client over libcurl: blocking calls with deadlines, cancelled at once by a stop token (multi
 // interface with a wake-up; CURLOPT_QUICK_EXIT so that a hanging resolver does not hold a cancel).
-// Keep-alive: a finished call leaves its connection to the next one for the same scheme, host and port; as
-// many are open as calls ran at once. A kept connection on which the server hangs up before the first byte of
-// an answer is replaced and the request sent once more (libcurl's rule). Redirects are not followed. Proxies
-// by the usual variables, never for loopback. A secret (secret header, user-info of the URL) is never sent
-// over http:// beyond loopback. Thread safety: Client::send from any number of threads.
+// Keep-alive: a finished call leaves its connection to the next call for the same scheme, host and port; as
+// many are open as calls ran at once. When the server closes a kept connection before the first byte of an
+// answer, it is replaced and the request sent once more (libcurl's rule). Redirects are not followed. Proxies
+// are taken from the usual variables, but never for loopback. A secret (secret header, user-info of the URL)
+// is never sent over http:// beyond loopback. Thread safety: Client::send from any number of threads.
 
 #include <chrono>
 #include <cstdint>
@@ -34,7 +34,7 @@ struct Request {
     std::string ca_file;                        // empty: the system's
     Milliseconds connect_timeout{5'000};        // resolution, TCP and TLS
     Milliseconds timeout{30'000};               // the whole call
-    Milliseconds silence_timeout{0};            // no byte for so long once the headers have come; 0: none
+    Milliseconds silence_timeout{0};            // without a byte after the headers; 0: no limit
     std::size_t max_response_bytes = 64 << 20;  // of the decoded body
 };
 
@@ -58,7 +58,8 @@ enum class TransportError {
     too_large,
     redirect,
     not_http,  // not_http: e.g. a gRPC port answered with HTTP/2 frames
-    invalid,   // never tried: no http(s) URL, a line break in a header, a secret over http:// beyond loopback
+    invalid,   // never tried: not an http(s) URL, a line break in a header, a secret over http:// beyond
+               // loopback
     cancelled,
     other,
 };
@@ -66,15 +67,18 @@ std::string_view to_string(TransportError error);
 
 class TransportFailure : public std::exception {
   public:
-    TransportFailure(TransportError error, std::string text) : error_(error), text_(std::move(text)) {}
+    // `setting`: the key of the section that may mend it ("ca_file"); empty: none is known.
+    TransportFailure(TransportError error, std::string text, std::string_view setting = {})
+        : error_(error), text_(std::move(text)), setting_(setting) {}
     TransportError error() const { return error_; }
+    const std::string& setting() const { return setting_; }
     const char* what() const noexcept override {
         return text_.c_str();
     }  // host and port, never the URL's user-info
 
   private:
     TransportError error_;
-    std::string text_;
+    std::string text_, setting_;
 };
 
 class Client {
@@ -89,8 +93,13 @@ class Client {
     std::unique_ptr<State> state_;
 };
 
+// When the server answered, by its own clock: its Date header, else `now`. Dates in its other headers are
+// measured against that: its clock may be an hour off.
+std::chrono::system_clock::time_point answered_at(const Response& response,
+                                                  std::chrono::system_clock::time_point now);
+
 // Retry-After and retry-after-ms: milliseconds (number), seconds (integer or float) or an HTTP date; nullopt
-// when absent or senseless.
+// when it is absent or not valid.
 std::optional<Milliseconds> retry_after(const Response& response, std::chrono::system_clock::time_point now);
 
 }  // namespace memoir::http

@@ -1,6 +1,7 @@
 #pragma once
 // Where a server listens, as an operator writes it: "127.0.0.1:9464", "[::1]:9464", "localhost:9464",
-// "unix:/run/memoird/metrics.sock". No other names: what one resolves to may change. Thread safety: values.
+// "unix:/run/memoird/metrics.sock". Other names are refused: what they resolve to may change. Thread safety:
+// values.
 
 #include <cstdint>
 #include <span>
@@ -25,9 +26,9 @@ ListenAddress parse_listen(std::string_view text);
 
 // Whether a request with this Host header may be answered. A page that a browser loaded from elsewhere can
 // have its own name resolve to our address and then read what we serve; the Host header still tells that name
-// (DNS rebinding). So only names that nobody else can choose count: loopback's own, the address we listen on,
-// and `names`; beyond loopback any IP address, too, for an address is not resolved. What is asked of a unix
-// socket comes from no browser.
+// (DNS rebinding). So only names that others cannot choose count: those of loopback, the address that we
+// listen on, and `names`; beyond loopback also every IP address, because an address is not resolved. Requests
+// on a unix socket do not come from a browser.
 bool host_allowed(const ListenAddress& address, std::string_view host,
                   std::span<const std::string> names = {});
 

@@ -8,7 +8,7 @@
 namespace memoir::http {
 namespace {
 
-// The longest wait that a server may name: a spend limit ends with the month. More is a mistake.
+// The longest wait that a server may ask for: a spend limit ends with the month. More is an error.
 constexpr std::chrono::hours longest_wait{31 * 24};
 
 std::string_view trimmed(std::string_view text) {
@@ -31,11 +31,14 @@ std::optional<Milliseconds> number(std::string_view text, double milliseconds_ea
 }
 
 // All three date formats of HTTP begin with the name of a weekday and libcurl reads them.
-std::optional<Milliseconds> date(const std::string& text, std::chrono::system_clock::time_point now) {
+std::optional<time_t> date_of(const std::string& text) {
     const auto first = trimmed(text).substr(0, 1);
     if (first.empty() || first.find_first_of("MTWFS") != 0) return std::nullopt;
     const time_t at = curl_getdate(text.c_str(), nullptr);
-    if (at == -1) return std::nullopt;
+    return at == -1 ? std::nullopt : std::optional(at);
+}
+
+std::optional<Milliseconds> wait_until(time_t at, std::chrono::system_clock::time_point now) {
     // In milliseconds, for the clock's nanoseconds end in 2262.
     const auto today = std::chrono::floor<Milliseconds>(now.time_since_epoch());
     if (at > std::chrono::ceil<std::chrono::seconds>(today + longest_wait).count()) return std::nullopt;
@@ -86,12 +89,22 @@ std::string_view to_string(TransportError error) {
     return "unknown";
 }
 
+std::chrono::system_clock::time_point answered_at(const Response& response,
+                                                  std::chrono::system_clock::time_point now) {
+    const auto date = date_of(response.header("date"));
+    // Beyond that the clock's nanoseconds end, and nobody's clock is right.
+    constexpr time_t first = 0, last = 9'000'000'000;
+    if (!date || *date < first || *date > last) return now;
+    return std::chrono::system_clock::from_time_t(*date);
+}
+
 // The order of the providers' own SDKs: the exact form first.
 std::optional<Milliseconds> retry_after(const Response& response, std::chrono::system_clock::time_point now) {
     if (const auto wait = number(response.header("retry-after-ms"), 1)) return wait;
     const auto& text = response.header("retry-after");
     if (const auto wait = number(text, 1'000)) return wait;
-    return date(text, now);
+    const auto at = date_of(text);
+    return at ? wait_until(*at, answered_at(response, now)) : std::nullopt;
 }
 
 }  // namespace memoir::http

@@ -34,8 +34,8 @@ using Stream = beast::basic_stream<Protocol, asio::io_context::executor_type>;
     throw StartError("cannot listen on " + address.to_string() + ": " + why, "change metrics.listen");
 }
 
-// A socket file is left behind by whoever was killed. It is removed when it is a socket and nobody answers;
-// anything else is somebody's.
+// A process that was killed leaves its socket file behind. It is removed when it is a socket on which no
+// process answers; anything else belongs to another program.
 void remove_stale(const ListenAddress& address) {
     struct stat status {};
     if (lstat(address.path.c_str(), &status) != 0) return;
@@ -56,7 +56,7 @@ Acceptor listen(asio::io_context& context, ListenAddress& address) {
             const asio::local::stream_protocol::endpoint endpoint(address.path);
             acceptor.open(Protocol(endpoint.protocol()));
             acceptor.bind(endpoint);
-            // Before listen(): nobody can have connected under other rights.
+            // Before listen(): no client can have connected under other permissions.
             if (chmod(address.path.c_str(), 0660) != 0)
                 throw boost::system::system_error(errno, boost::system::system_category());
             acceptor.listen();
@@ -77,6 +77,11 @@ Acceptor listen(asio::io_context& context, ListenAddress& address) {
         refuse(address, error.code().message());
     }
     return acceptor;
+}
+
+// What load balancers ask, in old and odd ways: HAProxy's plain check is OPTIONS, in HTTP/1.0 without a Host.
+bool is_check(std::string_view path) {
+    return path == "/healthz" || path == "/readyz";
 }
 
 Reply plain(int status, std::string text) {
@@ -113,7 +118,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     bool stopped = false;
 };
 
-// One connection: read a request, answer it, see it off.
+// One connection: reads a request, answers it, and closes.
 struct Server::Session : std::enable_shared_from_this<Server::Session> {
     Session(std::shared_ptr<State> owner,
             Protocol::socket::rebind_executor<asio::io_context::executor_type>::other socket)
@@ -175,8 +180,8 @@ struct Server::Session : std::enable_shared_from_this<Server::Session> {
             wire::async_write(stream, *serializer, done);
     }
 
-    // Closing while the client still sends would reset the connection, and the answer might be lost with it:
-    // so reads what comes until the client closes, for no longer than the answer was allowed to take.
+    // Closing while the client is still sending would reset the connection, and the answer might be lost with
+    // it. So this reads until the client closes, for at most as long as the answer was allowed to take.
     void see_off() {
         error_code ignored;
         phase = Phase::leaving;
@@ -210,7 +215,8 @@ struct Server::Session : std::enable_shared_from_this<Server::Session> {
 void Server::State::accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, auto socket) {
         if (self->stopped) return;
-        if (error) {  // out of descriptors: the connection still waits, so trying again at once would spin
+        if (error) {  // out of descriptors: the connection is still waiting, so that an immediate retry would
+                      // spin
             self->pause.expires_after(std::chrono::seconds(1));
             self->pause.async_wait([self](error_code cancelled) {
                 if (!cancelled && !self->stopped) self->accept();
@@ -252,19 +258,24 @@ void Server::State::stop() {
 }
 
 Reply Server::State::answer(const wire::request<wire::empty_body>& request, bool& head) const {
-    if (request.count(wire::field::host) != 1) return plain(400, "one Host header is needed");
+    const std::string target(request.target());
+    const auto question = std::min(target.find('?'), target.size());
+    const bool check = is_check(std::string_view(target).substr(0, question));
+    const auto hosts = request.count(wire::field::host);
+    constexpr unsigned http_1_0 = 10;
+    // A browser always names the host: only a check may go without.
+    const bool nameless = check && hosts == 0 && request.version() == http_1_0;
+    if (hosts != 1 && !nameless) return plain(400, "one Host header is needed");
     const auto host = request[wire::field::host];
-    if (!host_allowed(address, {host.data(), host.size()}, names))
+    if (!nameless && !host_allowed(address, {host.data(), host.size()}, names))
         return plain(
             403,
             "this host name is not served here\nHINT: ask for localhost or an IP address, or add the "
             "name to metrics.host_names");
-    const std::string target(request.target());
-    const auto question = std::min(target.find('?'), target.size());
     const auto route = routes.find(std::string_view(target).substr(0, question));
     if (route == routes.end()) return plain(404, "there is nothing here");
     head = request.method() == wire::verb::head;
-    if (!head && request.method() != wire::verb::get) {
+    if (!head && !check && request.method() != wire::verb::get) {
         Reply reply = plain(405, "only GET and HEAD");
         reply.headers.emplace_back("Allow", "GET, HEAD");
         return reply;

@@ -1,11 +1,11 @@
 #pragma once
-// A small HTTP server for metrics, health and the status page: GET and HEAD of a handful of paths, one
-// request a connection. Runs on an io_context that somebody else runs; handlers are called on its thread and
-// must not block.
+// A small HTTP server for metrics, health and the status page: GET and HEAD of a handful of paths, any method
+// of /healthz and /readyz, one request per connection. Runs on its owner's io_context; handlers are called on
+// that thread and must not block.
 //
-// Nobody can hold it up: a request has to be complete within a deadline and its head within 8 KiB, an answer
-// has to be taken within another, and when all connections are in use a new one replaces the one that has
-// been there for longest without being answered. Errors: construction throws StartError (address in use, not
+// A client cannot block it: a request must be complete within a deadline and its head within 8 KiB, an answer
+// must be read within another deadline, and when all connections are in use a new one replaces the one that
+// has been waiting longest without an answer. Errors: construction throws StartError (address in use, not
 // permitted); later ones end the connection they belong to. Threads: construct, stop and destroy on the
 // io_context's thread, or while it does not run.
 
@@ -41,20 +41,20 @@ class Server {
     struct Limits {
         std::size_t connections = 32;      // a scraper, a few people with a page open, and their probes
         Milliseconds request{5'000};       // from the connection to the end of the request
-        Milliseconds response{5'000};      // to take the answer
-        std::size_t header_bytes = 8'192;  // what browsers' headers need, and then some
+        Milliseconds response{5'000};      // to read the answer
+        std::size_t header_bytes = 8'192;  // more than the headers of browsers need
     };
     Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes)
         : Server(context, address, std::move(routes), Limits{}) {}
-    // `names`: what a request may call us, besides what host_allowed() knows.
+    // `names`: names that requests may use for this server, besides those that host_allowed() knows.
     Server(boost::asio::io_context& context, const ListenAddress& address, Routes routes, Limits limits,
            std::vector<std::string> names = {});
     ~Server();
 
-    // Where it listens, with the port that was found for port 0.
+    // Where it listens, with the actual port for port 0.
     const ListenAddress& address() const;
-    // Stops listening, removes its unix socket, drops requests that are not complete; answers under way are
-    // finished. No handler is called any more. May be called again.
+    // Stops listening, removes its unix socket, and drops incomplete requests; answers that have begun are
+    // finished. Handlers are no longer called. May be called again.
     void stop();
     std::size_t connections() const;
 

@@ -7,7 +7,7 @@
 namespace memoir::http {
 namespace {
 
-// A server that never ends its headers is stopped here; real ones stay under 16 kB.
+// Stops a server that never ends its headers; real servers stay below 16 kB.
 constexpr std::size_t max_header_bytes = 256 << 10;
 
 bool has_control(std::string_view text) {
@@ -77,7 +77,7 @@ Transfer::Transfer(CURL* easy, const Request& request, const Url& url)
     curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
     curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    // A port that does not speak HTTP must not pass for a server that sends bodies without headers.
+    // A port that does not speak HTTP must not be taken for a server that sends bodies without headers.
     curl_easy_setopt(easy_, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
@@ -85,7 +85,7 @@ Transfer::Transfer(CURL* easy, const Request& request, const Url& url)
     curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     curl_easy_setopt(easy_, CURLOPT_USERAGENT, user_agent_.c_str());
-    // Plain answers are asked for; a proxy that compresses all the same is understood.
+    // Uncompressed answers are requested; a proxy that compresses regardless is understood.
     curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "identity");
     if (!request_.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, request_.ca_file.c_str());
     if (is_loopback(url_)) curl_easy_setopt(easy_, CURLOPT_NOPROXY, "*");
@@ -129,7 +129,7 @@ void Transfer::set_headers() {
     };
     bool typed = false;
     for (const auto& [name, value] : request_.headers) {
-        // "Name;" is libcurl's way to write a header without a value.
+        // "Name;" is libcurl's notation for a header without a value.
         auto line = name;
         add(value.empty() ? line += ';' : line.append(": ").append(value));
         typed = typed || lower(name) == "content-type";
@@ -142,11 +142,11 @@ void Transfer::set_headers() {
 }
 
 void Transfer::set_limits() {
-    // 0 means no limit to libcurl, which no call of ours ever asks for.
+    // 0 means no limit to libcurl, which memoird never asks for.
     const auto at_least_one = [](Milliseconds time) { return std::max(1L, static_cast<long>(time.count())); };
     curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(request_.connect_timeout));
     curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, at_least_one(request_.timeout));
-    // Refuses an announced length at once; what is announced wrongly or not at all, on_body refuses.
+    // Refuses a length that is announced; on_body refuses one that is announced wrongly or not at all.
     if (request_.method != "HEAD")
         curl_easy_setopt(easy_, CURLOPT_MAXFILESIZE_LARGE,
                          static_cast<curl_off_t>(std::max<std::size_t>(1, request_.max_response_bytes)));
@@ -169,7 +169,7 @@ std::size_t Transfer::header_line(std::string_view line) {
         return 0;
     }
     if (headers_done_) return line.size();  // a trailer
-    if (line.starts_with("HTTP/")) {        // the answer proper, maybe after a 100 Continue
+    if (line.starts_with("HTTP/")) {        // the final answer, possibly after a 100 Continue
         response_.headers.clear();
         return line.size();
     }
@@ -211,11 +211,11 @@ Response Transfer::finish(CURLcode code) {
     return std::move(response_);
 }
 
-void Transfer::fail(TransportError error, std::string_view words) const {
-    throw TransportFailure(error, url_.authority() + ": " + std::string(words));
+void Transfer::fail(TransportError error, std::string_view words, std::string_view setting) const {
+    throw TransportFailure(error, url_.authority() + ": " + std::string(words), setting);
 }
 
-// Where the redirect leads is the server's text; what kind of place that is, is ours.
+// The target of a redirect is the server's text; its description is ours.
 void Transfer::fail_redirect() const {
     const auto target = parse_url(response_.header("location"));
     std::string_view where = "another path";
@@ -234,10 +234,11 @@ void Transfer::fail_with(CURLcode code) const {
         fail(TransportError::too_large,
              "the answer is larger than " + std::to_string(request_.max_response_bytes) + " bytes");
     if (is_tls(code)) {
-        std::string words = "TLS failed";
-        if (code == CURLE_PEER_FAILED_VERIFICATION) words = "the server's certificate is not trusted";
-        if (code == CURLE_SSL_CACERT_BADFILE) words = "the CA file cannot be used";
-        fail(TransportError::tls, words);
+        if (code == CURLE_PEER_FAILED_VERIFICATION)
+            fail(TransportError::tls, "the server's certificate is not trusted", "ca_file");
+        if (code == CURLE_SSL_CACERT_BADFILE)
+            fail(TransportError::tls, "the CA file cannot be used", "ca_file");
+        fail(TransportError::tls, "TLS failed");
     }
     switch (code) {
         case CURLE_URL_MALFORMAT:
@@ -261,7 +262,8 @@ void Transfer::fail_with(CURLcode code) const {
         default:
             break;
     }
-    // Before the request went out, whatever breaks is a connection that cannot be had (a proxy says no …).
+    // Before the request has been sent, every failure means that no connection could be made (a proxy refuses
+    // …).
     if (!sent_ && (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PROXY))
         fail(TransportError::refused, "connection or proxy refused");
     switch (code) {

@@ -1,7 +1,7 @@
 #pragma once
-// One exchange on a libcurl easy handle: sets the options, collects the answer within its limits, and says
-// what went wrong in our own words. Does no waiting: client.cpp drives the handle. Internal to http/.
-// Lives as long as the handle uses it; one thread.
+// One exchange on a libcurl easy handle: sets the options, collects the answer within its limits, and
+// describes failures in words of ours. Does not wait: client.cpp drives the handle. Internal to http/. Lives
+// as long as the handle uses it; one thread.
 
 #include <curl/curl.h>
 
@@ -25,11 +25,11 @@ class Transfer {
     Transfer(const Transfer&) = delete;
     Transfer& operator=(const Transfer&) = delete;
 
-    // When silence becomes a failure; nullopt while there is no such limit (headers have not come).
+    // When silence becomes a failure; nullopt while there is no such limit (no headers yet).
     std::optional<TimePoint> silent_at() const;
-    // The answer, or throws what `code` means.
+    // Returns the answer, or throws what `code` means.
     Response finish(CURLcode code);
-    [[noreturn]] void fail(TransportError error, std::string_view words) const;
+    [[noreturn]] void fail(TransportError error, std::string_view words, std::string_view setting = {}) const;
 
   private:
     static std::size_t on_header(char* text, std::size_t size, std::size_t count, void* self);

@@ -29,7 +29,7 @@ std::string Url::authority() const {
 }
 
 std::optional<Url> parse_url(const std::string& url) {
-    // libcurl reads a C string: what stands after a NUL would be checked by nobody.
+    // libcurl reads a C string: text after a NUL would escape the check.
     if (url.find('\0') != std::string::npos) return std::nullopt;
     const Handle handle(curl_url(), &curl_url_cleanup);
     if (!handle || curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK)
@@ -71,6 +71,11 @@ std::string join(const std::string& base, std::string_view path) {
     joined += path;
     if (question != std::string::npos) joined += base.substr(question);
     return joined;
+}
+
+std::string join_once(const std::string& base, std::string_view path) {
+    const auto bare = std::string_view(base).substr(0, base.find('?'));
+    return bare.ends_with(path) ? base : join(base, path);
 }
 
 }  // namespace memoir::http

@@ -18,16 +18,17 @@ std::string milliseconds(const std::string& column) {
 
 }  // namespace
 
-pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids,
-                             int content_limit) {
+pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids, int content_limit,
+                             int metadata_limit) {
     return {
-        "select pid, agent_id, org_id, user_id, kind, left(content, $2::integer), metadata::text, "
+        "select pid, agent_id, org_id, user_id, kind, left(content, $2::integer), case when $3::integer > 0 "
+        "then left(metadata::text, $3::integer) else '' end, "
         "qdrant_status, " +
             milliseconds("created_at") + ", " + milliseconds("event_at") +
             ", confidence, category, source_pid, superseded_by is not null, retirement_reason is not null, "
             "xmin::text from " +
             pg::qualified(schema, "memories") + " where pid = any($1::text[])",
-        pg::Params().array(pids).add(content_limit), true};
+        pg::Params().array(pids).add(content_limit).add(metadata_limit), true};
 }
 
 std::vector<Memory> loaded(const pg::Result& result) {
@@ -55,8 +56,8 @@ std::vector<Memory> loaded(const pg::Result& result) {
 }
 
 std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
-                         std::span<const std::string> pids, int content_limit) {
-    const auto statement = load_statement(schema, pids, content_limit);
+                         std::span<const std::string> pids, int content_limit, int metadata_limit) {
+    const auto statement = load_statement(schema, pids, content_limit, metadata_limit);
     return loaded(connection.exec(statement));
 }
 

@@ -8,22 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "memory/scope.hpp"
 #include "pg/connection.hpp"
 
 namespace memoir::memory {
-
-// No read or write ever crosses a scope.
-struct Scope {
-    std::string agent_id, org_id, user_id;
-    friend auto operator<=>(const Scope&, const Scope&) = default;
-};
 
 struct Memory {
     std::string pid;
     Scope scope;
     std::string kind;      // episodic, semantic
     std::string content;   // what a person said: never logged
-    std::string metadata;  // jsonb as text
+    std::string metadata;  // jsonb as text; cut where it was loaded with a limit
     std::string qdrant_status;
     std::int64_t created_at_ms = 0;  // since the epoch, rounded down; ±infinity: the ends of Postgres's range
     std::optional<std::int64_t> event_at_ms;
@@ -36,12 +31,14 @@ struct Memory {
     bool active() const { return !superseded && !retired; }
 };
 
-// The rows that exist, in no particular order. Of each content at most `content_limit` characters.
+// The rows that exist, in no particular order. Of each content and each metadata at most so many characters
+// leave the database: one row may hold a gigabyte.
 std::vector<Memory> load(pg::Connection& connection, const std::string& schema,
-                         std::span<const std::string> pids, int content_limit);
+                         std::span<const std::string> pids, int content_limit, int metadata_limit = 0);
 
 // The same for a round trip of several statements.
-pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids, int content_limit);
+pg::Statement load_statement(const std::string& schema, std::span<const std::string> pids, int content_limit,
+                             int metadata_limit = 0);
 std::vector<Memory> loaded(const pg::Result& result);
 
 // Locks the rows for no key update, in the order of their pids, passing over those that somebody has locked:

@@ -99,16 +99,17 @@ Rebuild rebuild_graph(pg::Connection& connection, const std::string& schema, con
 }
 
 std::vector<ExtractionStats> extraction_stats(pg::Connection& connection, const std::string& schema,
-                                              const Scope& scope) {
+                                              const ScopeFilter& filter) {
+    pg::Params params;
+    const auto in_scope = condition(filter, "", params);
     const auto result = connection.exec(
         "select coalesce(metadata->>'provider', ''), coalesce(metadata->>'model', ''), count(*), count(*) "
         "filter "
         "(where retirement_reason = 'rejected'), count(*) filter (where retirement_reason = 'stale') from " +
             pg::qualified(schema, "memories") +
-            " where kind = 'semantic' and metadata->>'origin' = 'extraction' and ($1 = '' or agent_id = $1) "
-            "and "
-            "($2 = '' or org_id = $2) and ($3 = '' or user_id = $3) group by 1, 2 order by 3 desc, 1, 2",
-        pg::Params().add(scope.agent_id).add(scope.org_id).add(scope.user_id));
+            " where kind = 'semantic' and metadata->>'origin' = 'extraction'" + in_scope +
+            " group by 1, 2 order by 3 desc, 1, 2",
+        params);
     std::vector<ExtractionStats> rows;
     for (int row = 0; row < result.rows(); ++row)
         rows.push_back({result.string(row, 0), result.string(row, 1), result.integer(row, 2),

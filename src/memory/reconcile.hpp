@@ -46,8 +46,7 @@ struct ExtractionStats {
     std::string provider, model;
     std::int64_t facts = 0, rejected = 0, stale = 0;
 };
-// Empty members of `scope` are not compared.
 std::vector<ExtractionStats> extraction_stats(pg::Connection& connection, const std::string& schema,
-                                              const Scope& scope);
+                                              const ScopeFilter& filter);
 
 }  // namespace memoir::memory

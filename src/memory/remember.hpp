@@ -12,7 +12,7 @@
 namespace memoir::memory {
 
 struct NewMemory {
-    std::string agent_id, org_id, user_id;
+    std::string agent_id, org_id, user_id;  // as stored
     std::string content;
     std::string metadata = "{}";  // JSON text
     std::optional<std::string> event_at =
@@ -22,7 +22,7 @@ struct NewMemory {
 // What is enqueued beside `embed`: the writer's configuration decides (docs/contract.md, "Job payloads").
 struct Enqueue {
     bool extract = false;             // an extraction LLM is configured
-    bool relational_extract = false;  // a graph is configured
+    bool relational_extract = false;  // a graph and a relational LLM are configured
 };
 
 // Inserts episodic memories, oldest first, and their jobs with origin `remember`. Returns their pids in

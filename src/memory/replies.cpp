@@ -145,14 +145,29 @@ void Replies::reject(const Key& key) noexcept {
     }
 }
 
-void Replies::sweep(const std::stop_token& stop) {
-    if (!present_) return;
-    auto connection = pool_.acquire(stop);
-    connection->exec("delete from " + pg::qualified(schema_, "memoird_replies") +
-                         " r where created_at < clock_timestamp() - interval '7 days' or (created_at < "
-                         "clock_timestamp() - interval '1 hour' and not exists (" +
-                         asking_job(schema_, "r.source_pid", "r.kind") + "))",
-                     {}, stop);
+std::optional<Replies::Key> Replies::sweep(pg::Connection& connection, const Key& after, int limit) {
+    const auto jobs = pg::qualified(schema_, "memory_jobs");
+    // One look for each state, because each state has an index.
+    const auto any_reprocess = [&](const char* state) {
+        return "exists (select from " + jobs + " where kind = 'reprocess' and state = '" + state + "')";
+    };
+    const auto result = connection.exec(
+        "with w as materialized (select ctid as at, source_pid, kind, request_hash, created_at from " +
+            pg::qualified(schema_, "memoird_replies") +
+            " where (source_pid, kind, request_hash) > ($1, $2, $3) order by source_pid, kind, request_hash "
+            "limit $4::integer), d as (delete from " +
+            pg::qualified(schema_, "memoird_replies") +
+            " r where r.ctid = any(array(select at from w where created_at < clock_timestamp() - interval '7 "
+            "days' or (created_at < clock_timestamp() - interval '1 hour' and case when kind = 'reprocess' then "
+            "not (" +
+            any_reprocess("pending") + " or " + any_reprocess("failed") + " or " + any_reprocess("claimed") +
+            ") else not exists (select from " + jobs +
+            " j where j.source_pid = w.source_pid and j.kind = w.kind) end))) and r.created_at < "
+            "clock_timestamp() - interval '1 hour') select source_pid, kind, request_hash, count(*) over () from "
+            "w order by source_pid desc, kind desc, request_hash desc limit 1",
+        pg::Params().add(after.source_pid).add(after.kind).add(after.request_hash).add(limit));
+    if (result.empty() || result.integer(0, 3) < limit) return std::nullopt;
+    return Key{result.string(0, 0), result.string(0, 1), result.string(0, 2)};
 }
 
 }  // namespace memoir::memory

@@ -40,8 +40,10 @@ class Replies {
     void let_go(const Key& key) noexcept;
     // Deletes entries that nobody will come back for: after an hour where no job of theirs is left (those of
     // reprocess stand under a member's pid: while any such job is left they stay), after seven days in any
-    // case.
-    void sweep(const std::stop_token& stop);
+    // case. Looks at the next `limit` entries after `after`. Returns where the next slice begins; nothing: it
+    // was the last one.
+    std::optional<Key> sweep(pg::Connection& connection, const Key& after, int limit);
+    bool present() const { return present_; }
     // Writes what this process remembers for a database that was away, where a job still asks for it.
     void flush(const std::stop_token& stop);
 

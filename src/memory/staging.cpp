@@ -44,18 +44,25 @@ bool clear_staged(pg::Transaction& transaction, const std::string& schema, const
     return result.boolean(0, 0) || !result.boolean(0, 1);
 }
 
-std::vector<std::string> stranded(pg::Connection& connection, const std::string& schema, int limit) {
+Stranded stranded(pg::Connection& connection, const std::string& schema, const std::string& after,
+                  int limit) {
     const auto result = connection.exec(
-        "select s.source_pid from " + table(schema) +
-            " s where s.created_at < clock_timestamp() - interval '1 minute' and not exists (select from " +
+        "with w as materialized (select source_pid, created_at from " + table(schema) +
+            " where source_pid > $1 order by source_pid limit $2::integer) select source_pid, null::bigint from "
+            "w where created_at < clock_timestamp() - interval '1 minute' and not exists (select from " +
             pg::qualified(schema, "memory_jobs") +
-            " j where j.source_pid = s.source_pid and j.kind in ('extract', 'relational_extract', "
-            "'synthesize')) "
-            "order by s.created_at limit $1::integer",
-        pg::Params().add(limit));
-    std::vector<std::string> pids;
-    for (int row = 0; row < result.rows(); ++row) pids.push_back(result.string(row, 0));
-    return pids;
+            " j where j.source_pid = w.source_pid and j.kind in ('extract', 'relational_extract', "
+            "'synthesize')) union all (select source_pid, count(*) over () from w order by source_pid desc limit "
+            "1)",
+        pg::Params().add(after).add(limit));
+    Stranded slice;
+    for (int row = 0; row < result.rows(); ++row) {
+        if (result.is_null(row, 1))
+            slice.pids.push_back(result.string(row, 0));
+        else if (result.integer(row, 1) == limit)
+            slice.next = result.string(row, 0);
+    }
+    return slice;
 }
 
 std::string moment(pg::Connection& connection, const std::string& schema, const std::string& pid) {

@@ -29,9 +29,13 @@ void stage(pg::Transaction& transaction, const std::string& schema, const std::s
 bool clear_staged(pg::Transaction& transaction, const std::string& schema, const std::string& source_pid,
                   const std::string& version);
 
-// Sources whose triples have waited for over a minute, with no job in any state that would end in a
-// synthesize; at most `limit`.
-std::vector<std::string> stranded(pg::Connection& connection, const std::string& schema, int limit);
+// Of the next `limit` staged sources after `after`, in the order of their pids, those whose triples have
+// waited for over a minute with no job in any state that would end in a synthesize.
+struct Stranded {
+    std::vector<std::string> pids;
+    std::optional<std::string> next;  // where the next slice begins; nothing: it was the last one
+};
+Stranded stranded(pg::Connection& connection, const std::string& schema, const std::string& after, int limit);
 
 // When what the memory says was so: event_at, else created_at, UTC, "2026-11-23T07:00:57.435669". Empty for a
 // date that is no date (infinity).

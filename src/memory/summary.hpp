@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "memory/scope.hpp"
 #include "pg/connection.hpp"
 
 namespace memoir::memory {
 
 struct Summary {
     std::string pid, kind;
+    std::string agent_id, org_id;  // as stored
     std::optional<std::string> category;
     int confidence = 100;
     std::int64_t length = 0;             // characters of its content
@@ -20,10 +22,9 @@ struct Summary {
     std::optional<std::string> content;  // what a person said; only when it was asked for
 };
 
-// The active ones of these in the scope, in no order.
+// The active ones of these that the filter lets through, in no order.
 std::vector<Summary> summaries(pg::Connection& connection, const std::string& schema,
-                               const std::string& agent_id, const std::string& org_id,
-                               const std::string& user_id, std::span<const std::string> pids,
+                               const ScopeFilter& filter, std::span<const std::string> pids,
                                bool with_content);
 
 }  // namespace memoir::memory

@@ -1,5 +1,6 @@
 // Anthropic's POST /v1/messages (docs/providers.md, "Anthropic"). No sampling parameter is ever sent:
 // newer models and the newer API version refuse them all.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "http/url.hpp"
@@ -23,7 +24,15 @@ class AnthropicChat : public ChatProvider {
     std::string_view name() const override { return "anthropic"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        json body = common(options_.max_output_tokens, user_part(request));
+        return build(request, form, options_.max_output_tokens);
+    }
+
+    http::Request probe(const Form& form) const override {
+        return build(probe_request(), form, std::min(probe_budget, options_.max_output_tokens));
+    }
+
+    http::Request build(const ChatRequest& request, const Form& form, int budget) const {
+        json body = common(budget, user_part(request));
         json stable{{"type", "text"},
                     {"text", rules(request, form.json != Json::none)},
                     {"cache_control", {{"type", "ephemeral"}}}};
@@ -40,8 +49,6 @@ class AnthropicChat : public ChatProvider {
         }
         return to_request(body);
     }
-
-    http::Request probe(const Form&) const override { return to_request(common(1, "ping")); }
 
     // Models before 4.5 know no output_config: their JSON comes as the input of a tool that they must use.
     std::optional<Rephrased> rephrase(const ChatRequest&, const Form& form,
@@ -61,6 +68,7 @@ class AnthropicChat : public ChatProvider {
     Reading read(const ChatRequest& request, const Form&, const http::Response& response,
                  std::chrono::system_clock::time_point now) const override {
         if (response.status != 200) return {{}, failure(response, now)};
+        if (is_stream(response)) return {{}, streamed(options_.role)};
         const auto body = parse_body(response);
         const auto& blocks = member_at(body, "content");
         if (!blocks.is_array()) return {{}, no_answer(response)};
@@ -111,10 +119,6 @@ class AnthropicChat : public ChatProvider {
         return error.message.starts_with("your credit balance") ||
                (error.message.starts_with("you have reached your specified") && error.says("limit"));
     }
-    static bool is_too_long(const ErrorBody& error) {
-        return error.says("prompt is too long") || error.says("context window") ||
-               error.says("exceed context limit");
-    }
 
     // "max_tokens: 8192 > 4096, which is …": a server that repeats the request names it somewhere, too.
     static bool is_budget(const ErrorBody& error) { return error.message.starts_with("max_tokens: "); }
@@ -149,7 +153,7 @@ class AnthropicChat : public ChatProvider {
 
     http::Request to_request(const json& body) const {
         http::Request request;
-        request.url = http::join(options_.url, "/messages");
+        request.url = http::join_once(options_.url, "/messages");
         // The older of the two versions: every gateway knows it, and what we send means the same in both.
         request.headers = {{"Content-Type", "application/json"}, {"anthropic-version", "2023-06-01"}};
         if (!options_.api_key.empty()) {

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "base/sha256.hpp"
 #include "endpoint/classify.hpp"
@@ -30,6 +31,8 @@ bool holds_json(std::string_view reply) {
     return reply.find('{') != reply.npos || (begin != reply.npos && reply[begin] == '[');
 }
 
+// So many refusals stand between two tries with less.
+constexpr int tries_apart = 5;
 // A weaker form that was only tried is remembered when so many memories needed it: one may be odd.
 constexpr std::size_t enough_memories = 3;
 
@@ -37,6 +40,16 @@ constexpr std::size_t enough_memories = 3;
 // it is learned again.
 class Remembered {
   public:
+    // Asking with less is worth a try. Where it did not help one memory, the next few are not asked about
+    // twice: either it is theirs, or the server refuses everything.
+    bool may_try_less() {
+        std::lock_guard lock(mutex_);
+        return futile_ == 0 || --futile_ == 0;
+    }
+    void less_did_not_help() {
+        std::lock_guard lock(mutex_);
+        futile_ = tries_apart;
+    }
     // A request of this kind, or of a stricter one, brought JSON.
     bool works(Form::Json json) const {
         std::lock_guard lock(mutex_);
@@ -46,32 +59,39 @@ class Remembered {
         std::lock_guard lock(mutex_);
         return form_;
     }
-    // The server named what it refuses.
-    void learn(Form form) {
+    // The server named what it refuses. True: that is news.
+    bool learn(Form form) {
         form.context_doublings = 0;  // one memory's length says nothing about the next one's
         std::lock_guard lock(mutex_);
-        form_ = form;
+        return !(std::exchange(form_, form) == form);
     }
     // A reply came: what was only tried so far is known to work, unless something stricter is. Prose proves
-    // nothing (a refusal, a cut one), but there is nothing left to try after `none`.
-    void prove(const Form& form, const ChatRequest& request, std::string_view reply) {
+    // nothing (a refusal, a cut one), but there is nothing left to try after `none`. True: from now on
+    // requests are sent otherwise.
+    bool prove(const Form& form, const ChatRequest& request, std::string_view reply) {
         const bool json = holds_json(reply);
-        if (!json && form.json != Form::Json::none) return;
+        if (!json && form.json != Form::Json::none) return false;
         std::lock_guard lock(mutex_);
-        if (form_.json_proven && form_.json < form.json) return;
+        futile_ = 0;
+        if (form_.json_proven && form_.json < form.json) return false;
         if (form_.json < form.json) {
             needed_weaker_.insert(std::hash<std::string>()(request.user));
-            if (needed_weaker_.size() < enough_memories) return;
+            if (needed_weaker_.size() < enough_memories) return false;
         }
         needed_weaker_.clear();
+        const auto before = form_;
         form_.json = form.json;
         form_.json_proven = true;
+        form_.temperature = form_.temperature && form.temperature;
+        form_.seed = form_.seed && form.seed;
+        return !(form_.json == before.json && form_.temperature == before.temperature);
     }
 
   private:
     mutable std::mutex mutex_;
     Form form_;
     std::set<std::size_t> needed_weaker_;  // memories that brought nothing in the form of now
+    int futile_ = 0;                       // memories that are not asked about with less, still to come
 };
 
 class HttpChat : public Chat {
@@ -112,18 +132,22 @@ class HttpChat : public Chat {
     // Sends the request in the form that is known to work, and in others as long as the server asks for them.
     ChatReply exchange(const ChatRequest& request, const std::stop_token& stop) {
         auto form = remembered_.get();
+        bool trying = false;  // with less than the server is known to take
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
             const auto response = send(provider_->build(request, form), stop);
             // Others may have learned it meanwhile.
             form.json_proven = remembered_.works(form.json);
             const bool last = round == most_exchanges;
-            if (const auto next = last ? std::nullopt : provider_->rephrase(request, form, response)) {
+            const auto next = last ? std::nullopt : provider_->rephrase(request, form, response);
+            if (next && (next->certain || trying || remembered_.may_try_less())) {
                 report(Level::debug, "asked differently", response.status, {}, begin);
-                if (next->certain) remembered_.learn(next->form);
+                if (next->certain) learn(next->form);
+                trying = trying || !next->certain;
                 form = next->form;
                 continue;
             }
+            if (trying && response.status != 200) remembered_.less_did_not_help();
             auto reading = take(request, form, response, begin);
             // Some servers take the parameter that asks for JSON and do nothing with it (Ollama's
             // /v1/messages).
@@ -149,40 +173,54 @@ class HttpChat : public Chat {
         for (const auto& [which, quota] : provider_->quotas(reading.reply, response, system_clock::now()))
             endpoint_.observe_quota(which, quota);
         if (response.status == 200) {
-            remembered_.prove(form, request, reading.reply.text);
+            if (remembered_.prove(form, request, reading.reply.text)) tell_learned();
             endpoint_.used_tokens(reading.reply.tokens_in, reading.reply.tokens_out);
         }
         return reading;
     }
 
-    // Only what the server names is changed for a probe: it carries no schema that could be the reason. Who
-    // refuses one word of ours for what it is refuses every job: that is a setting's fault and no job's.
+    // Rephrased as the work is; only what the server names is remembered of it. A server that refuses one
+    // word of ours for what it is refuses every job: that is a setting's fault and no job's.
     void probe(const std::stop_token& stop) {
         auto form = remembered_.get();
+        bool trying = false;
         for (int round = 1;; ++round) {
             const auto begin = clock_.now();
             const auto response = send(provider_->probe(form), stop);
             report(Level::debug, "probe", response.status, {}, begin);
-            const auto next = response.status == 200 ? std::nullopt : provider_->rephrase({}, form, response);
-            if (!next || !next->certain || round >= most_exchanges) {
-                const auto failure = provider_->read({}, form, response, system_clock::now()).failure;
+            const bool last = response.status == 200 || round >= most_exchanges;
+            const auto next = last ? std::nullopt : provider_->rephrase(probe_request(), form, response);
+            if (!next || !(next->certain || trying || remembered_.may_try_less())) {
+                const auto failure =
+                    provider_->read(probe_request(), form, response, system_clock::now()).failure;
                 // Cut, empty or declined, a reply is one.
                 if (response.status == 200 && (!failure || failure->type() != FailureType::ambiguous)) return;
-                throw_of_probe(*failure, response);
+                // So does a model that reasons first say that its reply is cut.
+                if (read_error(response).says("model output limit was reached")) return;
+                throw with_hint(*failure);
             }
-            remembered_.learn(next->form);
+            if (next->certain) learn(next->form);
+            trying = trying || !next->certain;
             form = next->form;
         }
     }
 
-    [[noreturn]] void throw_of_probe(const Failure& failure, const http::Response& response) const {
-        // OpenAI's reasoning models, of the one token that they were given.
-        const bool cut = read_error(response).says("model output limit was reached");
-        if (failure.type() != FailureType::permanent || cut) throw failure;
-        Failure blocked(FailureType::blocked, failure.reason());
-        blocked.hint = "the server refuses even one word: check " + role_ + ".url, " + role_ + ".model and " +
-                       role_ + ".max_output_tokens";
-        throw blocked;
+    void learn(const Form& form) {
+        if (remembered_.learn(form)) tell_learned();
+    }
+
+    // What the server takes, once for the endpoint: every later request is sent so.
+    void tell_learned() {
+        const auto takes = described(remembered_.get());
+        log_.info("memoir.backend.learned", role_ + ": from now on asked " + takes,
+                  {{"endpoint", role_}, {"model", model_}, {"takes", takes}});
+    }
+
+    Failure with_hint(Failure failure) const {
+        if (failure.type() == FailureType::permanent)
+            failure.hint = "the server refuses even one word: check " + role_ + ".url, " + role_ +
+                           ".model and " + role_ + ".max_output_tokens";
+        return failure;
     }
 
     http::Response send(http::Request request, const std::stop_token& stop) {
@@ -192,7 +230,7 @@ class HttpChat : public Chat {
         request.max_response_bytes = max_response_bytes;
         const auto begin = clock_.now();
         try {
-            return client_.send(request, stop);
+            return as_its_error(client_.send(request, stop));
         } catch (const http::TransportFailure& failure) {
             report(Level::debug, http::to_string(failure.error()), 0, {}, begin);
             throw;

@@ -13,24 +13,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t message_bytes = 1'000;
 constexpr std::int64_t most_counted = 1'000'000'000'000;  // counts are added up
-
-std::string lower(std::string_view text) {
-    std::string out(text.substr(0, message_bytes));
-    for (auto& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
-// FastAPI: {"detail":[{"loc":["body","seed"],"msg":…}]}: the last name of the place is the parameter.
-std::string param_of_detail(const nlohmann::json& body) {
-    const auto& detail = member_at(body, "detail");
-    if (!detail.is_array() || detail.empty()) return {};
-    const auto& place = member_at(detail.front(), "loc");
-    return place.is_array() && !place.empty() && place.back().is_string() ? place.back().get<std::string>()
-                                                                          : std::string();
-}
 
 const char* setting_of(const http::Response& response, const ErrorBody& error) {
     switch (response.status) {
@@ -43,7 +26,9 @@ const char* setting_of(const http::Response& response, const ErrorBody& error) {
         default:
             break;
     }
-    if (response.status == 404 && error.json) return "model";
+    for (const std::string_view code : {"invalid_api_key", "insufficient_quota", "authentication_error"})
+        if (error.code == code) return "api_key_file";
+    if (error.code == "model_not_found" || (response.status == 404 && error.json)) return "model";
     return "url";
 }
 
@@ -55,6 +40,16 @@ json parse_body(const http::Response& response, std::size_t most_values) {
     if (!json_fits(response.body, deepest, most_values)) return json(json::value_t::discarded);
     auto body = json::parse(response.body, nullptr, false);
     return body.is_discarded() ? json::parse(repaired_json(response.body), nullptr, false) : body;
+}
+
+bool is_azure(const http::Url& url) {
+    return url.host.find(".azure.") != std::string::npos ||
+           url.path.find("/openai/deployments/") != std::string::npos;
+}
+
+void add_key(http::Request& request, const Secret& key, bool azure) {
+    request.secret_header = azure ? "api-key" : "Authorization";
+    request.secret_value = azure ? key : Secret("Bearer " + key.reveal());
 }
 
 std::string dump_body(const nlohmann::json& body) {
@@ -86,39 +81,22 @@ std::int64_t count_at(const nlohmann::json& body, std::string_view path) {
                                      : 0;
 }
 
-bool ErrorBody::refuses(std::string_view parameter) const {
-    if (!param.empty()) return param == parameter || param.starts_with(std::string(parameter) + '.');
-    for (const char quote : {'\'', '`', '"'})
-        if (says(quote + std::string(parameter) + quote)) return true;
-    return false;
-}
-
-ErrorBody read_error(const http::Response& response) {
-    ErrorBody error;
-    const auto body = parse_body(response);
-    error.json = !body.is_discarded();
-    if (!error.json) return error;
-    for (const auto* path : {"error.details.error_code", "error.code", "error.type", "code", "type"})
-        if (auto code = text_at(body, path); endpoint::is_known_code(code)) {
-            error.code = std::move(code);
-            break;
-        }
-    error.param = text_at(body, "error.param");
-    if (error.param.empty()) error.param = param_of_detail(body);
-    for (const auto* path : {"error.message", "error", "message", "detail"})
-        if (const auto text = text_at(body, path); !text.empty() && error.message.empty())
-            error.message = lower(text);
-    return error;
-}
-
 Failure failure_of(const http::Response& response, const ErrorBody& error, const std::string& role,
                    std::chrono::system_clock::time_point now) {
-    endpoint::Answer answer{response.status, http::retry_after(response, now), error.code, error.json};
+    auto wait = http::retry_after(response, now);
+    if (!wait) wait = error.retry_after;
+    endpoint::Answer answer{response.status, wait, error.code, error.json};
     return endpoint::classify(answer, role + '.' + setting_of(response, error));
 }
 
 Failure no_answer(const http::Response& response) {
     return endpoint::classify(endpoint::Answer{response.status, std::nullopt, {}, true});
+}
+
+Failure streamed(const std::string& role) {
+    Failure failure(FailureType::blocked, "HTTP 200 with a stream, which was not asked for");
+    failure.hint = "switch streaming off in the server or gateway at " + role + ".url";
+    return failure;
 }
 
 Failure cut_at_budget(int tokens) {
@@ -155,6 +133,17 @@ Failure billing(const http::Response& response) {
     return failure;
 }
 
+std::string described(const Form& form) {
+    std::string text = form.json == Form::Json::schema    ? "by a schema"
+                       : form.json == Form::Json::simpler ? "for JSON without a schema"
+                                                          : "in words alone";
+    if (!form.temperature) text += ", without temperature";
+    if (!form.seed) text += ", without seed";
+    if (!form.think) text += ", without think";
+    if (form.other_limit) text += ", with the other name of the output budget";
+    return text;
+}
+
 std::string rules(const ChatRequest& request, bool schema_is_sent) {
     if (schema_is_sent) return request.stable;
     return request.stable + "\n\nThe JSON object fits this JSON Schema:\n" + request.schema;
@@ -177,6 +166,13 @@ std::optional<Failure> cut_prompt(std::int64_t tokens_in, const std::string& rol
 
 double temperature_for(int attempt) {
     return attempt <= 1 ? 0.0 : 0.3;
+}
+
+const ChatRequest& probe_request() {
+    static const ChatRequest request{
+        "Answer with JSON.", "ping", "probe",
+        R"({"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false})"};
+    return request;
 }
 
 }  // namespace memoir::model

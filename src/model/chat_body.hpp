@@ -1,6 +1,6 @@
 #pragma once
-// What the three chat APIs' answers have in common. Servers' messages are looked at here to tell failures
-// apart, and never leave: reasons are ours. Thread safety: pure functions.
+// What the three chat APIs' answers have in common; what they say when they refuse is server_errors.hpp's.
+// Thread safety: pure functions.
 
 #include <chrono>
 #include <cstdint>
@@ -11,13 +11,19 @@
 
 #include "base/failure.hpp"
 #include "http/client.hpp"
+#include "http/url.hpp"
 #include "model/chat_provider.hpp"
+#include "model/server_errors.hpp"
 
 namespace memoir::model {
 
 // A discarded value (is_discarded()) where the body is no JSON, or holds more than any answer of a chat API:
 // facts without number are at most so many.
 nlohmann::json parse_body(const http::Response& response, std::size_t most_values = 200'000);
+// Azure's OpenAI, by its host or by the path of a deployment behind a gateway: it has a header of its own for
+// the key.
+bool is_azure(const http::Url& url);
+void add_key(http::Request& request, const Secret& key, bool azure);
 // Valid JSON text whatever bytes the strings hold.
 std::string dump_body(const nlohmann::json& body);
 
@@ -27,26 +33,14 @@ std::string text_at(const nlohmann::json& body, std::string_view path);
 // Zero where there is no number that fits.
 std::int64_t count_at(const nlohmann::json& body, std::string_view path);
 
-struct ErrorBody {
-    std::string code;     // the first of error_code, code, type that the endpoint's table knows
-    std::string param;    // the parameter that is named as refused; empty: none
-    std::string message;  // in lower case, cut at 1,000 bytes; for comparisons only
-    bool json = false;    // the body was JSON
-    bool says(std::string_view words) const { return message.find(words) != std::string::npos; }
-    // `parameter` is `param`, or its beginning, or stands in quotes in the message.
-    bool refuses(std::string_view parameter) const;
-};
-// All the shapes of docs/providers.md, "OpenAI and compatible servers": {"error":{…}}, {"error":"…"},
-// {"detail":…},
-// {"object":"error",…}.
-ErrorBody read_error(const http::Response& response);
-
 // The failure of an answer that is none of the provider's own cases: the endpoint's table, with a hint that
 // names the role's setting.
 Failure failure_of(const http::Response& response, const ErrorBody& error, const std::string& role,
                    std::chrono::system_clock::time_point now);
 // A 200 whose body is no answer of that API.
 Failure no_answer(const http::Response& response);
+// It streams although nobody asked it to.
+Failure streamed(const std::string& role);
 Failure cut_at_budget(int tokens);
 Failure refused();
 Failure too_long();
@@ -55,6 +49,14 @@ Failure budget_refused(const http::Response& response, const std::string& role);
 // One request that is more than the account may send in a whole period: it is refused whenever it comes.
 bool is_beyond_rate(const http::Response& response, const ErrorBody& error);
 Failure beyond_rate();
+
+// What a probe asks: in everything but its length like the work, so that what refuses one refuses the other.
+const ChatRequest& probe_request();
+// Servers refuse less; a reply that is cut is a reply.
+inline constexpr int probe_budget = 16;
+
+// How requests are phrased, for people: "in JSON mode, without temperature".
+std::string described(const Form& form);
 
 // The stable part, with the schema in it where no parameter of the request carries it.
 std::string rules(const ChatRequest& request, bool schema_is_sent);

@@ -55,7 +55,7 @@ class ChatProvider {
     virtual std::string_view name() const = 0;
     // Method, URL, headers and body; time-outs and the CA are the caller's.
     virtual http::Request build(const ChatRequest& request, const Form& form) const = 0;
-    // The synthetic request: a fixed word, one output token. Any reply is a success.
+    // The synthetic request: a fixed word, in the form of the work. Any reply is a success.
     virtual http::Request probe(const Form& form) const = 0;
     // Another form worth sending at once after this answer; nullopt: what it says is final.
     virtual std::optional<Rephrased> rephrase(const ChatRequest& request, const Form& form,

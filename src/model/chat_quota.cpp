@@ -91,7 +91,7 @@ void add_quota(Quotas& quotas, const std::string& which, const http::Response& r
                const std::string& limit, const std::string& remaining, const std::string& reset, double cost,
                system_clock::time_point now) {
     const auto most = number_of(response.header(limit)), left = number_of(response.header(remaining));
-    const auto full = parse_reset(response.header(reset), now);
+    const auto full = parse_reset(response.header(reset), http::answered_at(response, now));
     // Azure says −1 or 0 where it does not know.
     if (!most || !left || !full || *most <= 0 || *left < 0 || *left > *most || full->count() <= 0) return;
     quotas.emplace_back(which,

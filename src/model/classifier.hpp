@@ -21,7 +21,7 @@ namespace memoir::model {
 
 class Embedder;
 
-// In the contract's order: of equal scores the first wins.
+// In the order of docs/contract.md, "Categorization": of equal scores the first wins.
 constexpr std::array<std::string_view, 5> categories = {"preference", "identity", "workflow", "factual",
                                                         "transient"};
 

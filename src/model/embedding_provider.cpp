@@ -14,14 +14,14 @@ EmbeddingLimits EmbeddingProvider::limits_in(const nlohmann::json&) const {
 http::Request embedding_request(const EmbeddingOptions& options, std::string_view path,
                                 const nlohmann::json& body) {
     http::Request request;
-    request.url = http::join(options.url, path);
+    request.url = http::join_once(options.url, path);
     if (body.is_null())
         request.method = "GET";
     else
         request.headers = {{"Content-Type", "application/json"}};
     if (!options.api_key.empty()) {
-        request.secret_header = "Authorization";
-        request.secret_value = Secret("Bearer " + options.api_key.reveal());
+        const auto url = http::parse_url(options.url);
+        add_key(request, options.api_key, url && is_azure(*url));
     }
     if (!body.is_null()) request.body = dump_body(body);
     return request;

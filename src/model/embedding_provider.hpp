@@ -26,11 +26,20 @@ struct EmbeddingLimits {
     std::size_t bytes = 0;  // of the texts together; 0: no limit
 };
 
+// How a request is phrased: what a server refuses is left out from then on.
+struct EmbeddingForm {
+    bool encoding_format = true;  // OpenAI
+    bool dimensions = true;       // OpenAI, where the model takes it at all
+    bool truncate = true;         // Ollama, TEI
+    friend bool operator==(const EmbeddingForm&, const EmbeddingForm&) = default;
+};
+constexpr EmbeddingForm barest{false, false, false};
+
 class EmbeddingProvider {
   public:
     virtual ~EmbeddingProvider() = default;
     // Method, URL, headers and body; time-outs and the CA are the caller's.
-    virtual http::Request build(std::span<const std::string> texts) const = 0;
+    virtual http::Request build(std::span<const std::string> texts, const EmbeddingForm& form) const = 0;
     // The vectors of a 200, in the texts' order, as the server gave them; nullopt: no answer of this API. A
     // component that is no number is a NaN.
     virtual std::optional<std::vector<Embedding>> vectors(const nlohmann::json& body) const = 0;

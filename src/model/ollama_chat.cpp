@@ -1,5 +1,6 @@
 // Ollama's POST /api/chat (docs/providers.md, "Ollama"). What is said here although it looks like a
 // default (stream, think, truncate, shift, num_ctx) keeps Ollama from cutting a memory or a reply silently.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "http/url.hpp"
@@ -36,6 +37,15 @@ class OllamaChat : public ChatProvider {
     std::string_view name() const override { return "ollama"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
+        return build(request, form, options_.max_output_tokens);
+    }
+
+    // With the usual num_ctx: another one would unload and load the model.
+    http::Request probe(const Form& form) const override {
+        return build(probe_request(), form, std::min(probe_budget, options_.max_output_tokens));
+    }
+
+    http::Request build(const ChatRequest& request, const Form& form, int budget) const {
         json body =
             common(form, {{"role", "system"}, {"content", rules(request, form.json == Form::Json::schema)}},
                    request.user);
@@ -45,17 +55,10 @@ class OllamaChat : public ChatProvider {
             body["format"] = std::move(schema);
         }
         if (form.json == Form::Json::simpler) body["format"] = "json";
-        body["options"] = {{"num_predict", options_.max_output_tokens},
+        body["options"] = {{"num_predict", budget},
                            {"num_ctx", context(request, form)},
                            {"temperature", temperature_for(request.attempt)},
                            {"seed", request.attempt}};
-        return to_request(body);
-    }
-
-    // With the usual num_ctx: another one would unload and load the model.
-    http::Request probe(const Form& form) const override {
-        json body = common(form, json(), "ping");
-        body["options"] = {{"num_predict", 1}, {"num_ctx", context({}, form)}};
         return to_request(body);
     }
 
@@ -69,7 +72,7 @@ class OllamaChat : public ChatProvider {
             return next;
         }
         // Before 0.5 a format was the word "json" and no schema: ChatRequest.format is told to be a string.
-        if (form.json != Form::Json::none && (error.says("chatrequest.format") || error.refuses("format"))) {
+        if (form.json != Form::Json::none && (error.says("chatrequest.format") || names_format(error))) {
             next.form.json = simpler(form.json);
             next.form.json_proven = false;
             return next;
@@ -89,11 +92,14 @@ class OllamaChat : public ChatProvider {
     Reading read(const ChatRequest& request, const Form& form, const http::Response& response,
                  std::chrono::system_clock::time_point now) const override {
         if (response.status != 200) return {{}, failure(response, now)};
+        if (is_stream(response)) return {{}, streamed(options_.role)};
         const auto body = parse_body(response);
         const auto& content = member_at(body, "message.content");
         if (!content.is_string()) return {{}, no_answer(response)};
         Reading reading;
         reading.reply.text = content.get<std::string>();
+        if (reading.reply.text.empty() && text_at(body, "done_reason") == "stop")
+            reading.reply.text = text_at(body, "message.thinking");
         reading.reply.tokens_in = count_at(body, "prompt_eval_count");
         reading.reply.tokens_out = count_at(body, "eval_count");
         const auto why = text_at(body, "done_reason");
@@ -141,6 +147,12 @@ class OllamaChat : public ChatProvider {
         return size << form.context_doublings;
     }
 
+    // In quotes: alone it is a word like any other.
+    static bool names_format(const ErrorBody& error) {
+        return error.param == "format" || error.says("'format'") || error.says("`format`") ||
+               error.says("\"format\"");
+    }
+
     static bool exceeds_context(const ErrorBody& error) { return error.says("exceeds the context"); }
 
     Failure failure(const http::Response& response, std::chrono::system_clock::time_point now) const {
@@ -166,12 +178,9 @@ class OllamaChat : public ChatProvider {
 
     http::Request to_request(const json& body) const {
         http::Request request;
-        request.url = http::join(options_.url, "/api/chat");
+        request.url = http::join_once(options_.url, "/api/chat");
         request.headers = {{"Content-Type", "application/json"}};
-        if (!options_.api_key.empty()) {
-            request.secret_header = "Authorization";
-            request.secret_value = Secret("Bearer " + options_.api_key.reveal());
-        }
+        if (!options_.api_key.empty()) add_key(request, options_.api_key, false);
         request.body = dump_body(body);
         return request;
     }

@@ -11,10 +11,11 @@ class OllamaEmbedding : public EmbeddingProvider {
   public:
     explicit OllamaEmbedding(EmbeddingOptions options) : options_(std::move(options)) {}
 
-    http::Request build(std::span<const std::string> texts) const override {
-        // truncate: as readers' queries and the in-process models do with a long text.
-        return embedding_request(options_, "/api/embed",
-                                 {{"model", options_.model}, {"input", list_of(texts)}, {"truncate", true}});
+    http::Request build(std::span<const std::string> texts, const EmbeddingForm& form) const override {
+        nlohmann::json body{{"model", options_.model}, {"input", list_of(texts)}};
+        // As readers' queries and the in-process models do with a long text.
+        if (form.truncate) body["truncate"] = true;
+        return embedding_request(options_, "/api/embed", body);
     }
 
     std::optional<std::vector<Embedding>> vectors(const nlohmann::json& body) const override {

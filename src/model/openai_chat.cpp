@@ -1,5 +1,6 @@
 // OpenAI's POST /v1/chat/completions and everything compatible with it (docs/providers.md, "OpenAI and
 // compatible servers").
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -22,14 +23,23 @@ class OpenAiChat : public ChatProvider {
     explicit OpenAiChat(ProviderOptions options) : options_(std::move(options)) {
         const auto url = http::parse_url(options_.url);
         official_ = url && url->host == "api.openai.com";
+        azure_ = url && is_azure(*url);
         // A base URL is written with /v1 or without.
-        if (url && url->path == "/") options_.url = http::join(options_.url, "/v1");
+        if (url && url->path == "/") options_.url = http::join(options_.url, azure_ ? "/openai/v1" : "/v1");
     }
 
     std::string_view name() const override { return "openai"; }
 
     http::Request build(const ChatRequest& request, const Form& form) const override {
-        json body = common(form, options_.max_output_tokens);
+        return build(request, form, options_.max_output_tokens);
+    }
+
+    http::Request probe(const Form& form) const override {
+        return build(probe_request(), form, std::min(probe_budget, options_.max_output_tokens));
+    }
+
+    http::Request build(const ChatRequest& request, const Form& form, int budget) const {
+        json body = common(form, budget);
         body["messages"] = json::array({message("system", rules(request, form.json == Json::schema)),
                                         message("user", user_part(request))});
         if (form.json == Json::schema)
@@ -44,52 +54,39 @@ class OpenAiChat : public ChatProvider {
         return to_request(body);
     }
 
-    http::Request probe(const Form& form) const override {
-        json body = common(form, 1);
-        body["messages"] = json::array({message("user", "ping")});
-        return to_request(body);
-    }
-
     std::optional<Rephrased> rephrase(const ChatRequest&, const Form& form,
                                       const http::Response& response) const override {
         if (response.status != 400 && response.status != 422) return std::nullopt;
         const auto error = read_error(response);
-        Rephrased next{form, true};
-        // A budget that is too large is so under either name.
-        if (!form.other_limit && error.refuses(limit_name(form)) && !error.says("too large") &&
-            !is_too_long(error)) {
-            next.form.other_limit = true;
-        } else if (form.temperature && error.refuses("temperature")) {
-            next.form.temperature = false;
-        } else if (form.seed && error.refuses("seed")) {
-            next.form.seed = false;
-        } else if (form.json != Json::none && error.refuses("response_format")) {
-            next.form.json = simpler(form.json);
-            next.form.json_proven = false;
-        } else if (form.json != Json::none && !form.json_proven && error.code.empty() &&
-                   !is_too_long(error)) {
-            // Servers that know no response_format need not say so: ask more simply, and see.
-            next = {form, false};
-            next.form.json = simpler(form.json);
-        } else {
+        if (auto next = without_named(form, error)) return Rephrased{*next, true};
+        // Servers that do not know a parameter need not say so: once with as little as possible, and see.
+        const bool bare = form.json == Json::none && !form.temperature && !form.seed;
+        if (bare || form.json_proven || !error.code.empty() || !error.param.empty() || is_too_long(error))
             return std::nullopt;
-        }
+        Rephrased next{form, false};
+        next.form.json = simpler(form.json);
+        next.form.temperature = next.form.seed = false;
         return next;
     }
 
     Reading read(const ChatRequest&, const Form& form, const http::Response& response,
                  std::chrono::system_clock::time_point now) const override {
         if (response.status != 200) return {{}, failure(form, response, now)};
+        if (is_stream(response)) return {{}, streamed(options_.role)};
         const auto body = parse_body(response);
         const auto& choices = member_at(body, "choices");
         if (!choices.is_array() || choices.empty() || !member_at(choices[0], "message").is_object())
             return {{}, no_answer(response)};
         Reading reading;
-        reading.reply.text = content_of(choices[0]);
+        const auto why = text_at(choices[0], "finish_reason");
+        reading.reply.text = content_of(member_at(choices[0], "message.content"));
+        // Some servers file all that a thinking model says under its thinking.
+        if (reading.reply.text.empty() && why == "stop")
+            for (const auto* field : {"message.reasoning_content", "message.reasoning"})
+                if (reading.reply.text.empty()) reading.reply.text = content_of(member_at(choices[0], field));
         reading.reply.tokens_in = count_at(body, "usage.prompt_tokens");
         reading.reply.tokens_out = count_at(body, "usage.completion_tokens");
         reading.reply.tokens_cached = count_at(body, "usage.prompt_tokens_details.cached_tokens");
-        const auto why = text_at(choices[0], "finish_reason");
         if (why == "content_filter" || !text_at(choices[0], "message.refusal").empty())
             reading.failure = refused();
         else if (why == "length")
@@ -115,9 +112,23 @@ class OpenAiChat : public ChatProvider {
     }
 
   private:
-    static bool is_too_long(const ErrorBody& error) {
-        return error.says("maximum context length") || error.says("context length") ||
-               error.code == "context_length_exceeded" || error.code == "exceed_context_size_error";
+    // The form without the parameter that the server names.
+    std::optional<Form> without_named(const Form& form, const ErrorBody& error) const {
+        auto next = form;
+        // A budget that is too large is so under either name.
+        if (!form.other_limit && error.refuses(limit_name(form)) && !error.says("too large") &&
+            !is_too_long(error))
+            next.other_limit = true;
+        else if (form.temperature && error.refuses("temperature"))
+            next.temperature = false;
+        else if (form.seed && error.refuses("seed"))
+            next.seed = false;
+        else if (form.json != Json::none && error.refuses("response_format")) {
+            next.json = simpler(form.json);
+            next.json_proven = false;
+        } else
+            return std::nullopt;
+        return next;
     }
 
     // Servers that count prompt and reply together (vLLM): no prompt fits beside this output budget.
@@ -148,13 +159,16 @@ class OpenAiChat : public ChatProvider {
         return false;
     }
 
-    // A string, null, or (Mistral) a list of parts.
-    static std::string content_of(const json& choice) {
-        const auto& content = member_at(choice, "message.content");
-        if (!content.is_array()) return content.is_string() ? content.get<std::string>() : std::string();
+    // A string, null, (Mistral) a list of parts, or the object itself that was asked for.
+    static std::string content_of(const json& content) {
+        if (content.is_string()) return content.get<std::string>();
+        if (!content.is_array()) return content.is_object() ? dump_body(content) : std::string();
         std::string text;
-        for (const auto& part : content)
-            if (text_at(part, "type") == "text") text += text_at(part, "text");
+        for (const auto& part : content) {
+            if (part.is_string()) text += part.get<std::string>();
+            const auto type = text_at(part, "type");
+            if (type == "text" || type == "output_text") text += text_at(part, "text");
+        }
         return text;
     }
 
@@ -182,18 +196,15 @@ class OpenAiChat : public ChatProvider {
 
     http::Request to_request(const json& body) const {
         http::Request request;
-        request.url = http::join(options_.url, "/chat/completions");
+        request.url = http::join_once(options_.url, "/chat/completions");
         request.headers = {{"Content-Type", "application/json"}};
-        if (!options_.api_key.empty()) {
-            request.secret_header = "Authorization";
-            request.secret_value = Secret("Bearer " + options_.api_key.reveal());
-        }
+        if (!options_.api_key.empty()) add_key(request, options_.api_key, azure_);
         request.body = dump_body(body);
         return request;
     }
 
     ProviderOptions options_;
-    bool official_ = false;
+    bool official_ = false, azure_ = false;
 };
 
 }  // namespace

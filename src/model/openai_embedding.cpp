@@ -49,13 +49,16 @@ class OpenAiEmbedding : public EmbeddingProvider {
         const auto url = http::parse_url(options_.url);
         official_ = url && url->host == "api.openai.com";
         // A base URL is written with /v1 or without.
-        if (url && url->path == "/") options_.url = http::join(options_.url, "/v1");
+        if (url && url->path == "/")
+            options_.url = http::join(options_.url, is_azure(*url) ? "/openai/v1" : "/v1");
     }
 
-    http::Request build(std::span<const std::string> texts) const override {
-        json body{{"model", options_.model}, {"input", list_of(texts)}, {"encoding_format", "float"}};
+    http::Request build(std::span<const std::string> texts, const EmbeddingForm& form) const override {
+        json body{{"model", options_.model}, {"input", list_of(texts)}};
+        if (form.encoding_format) body["encoding_format"] = "float";
         // Older models and most compatible servers refuse the parameter.
-        if (options_.model.starts_with("text-embedding-3")) body["dimensions"] = options_.dimension;
+        if (form.dimensions && options_.model.starts_with("text-embedding-3"))
+            body["dimensions"] = options_.dimension;
         return embedding_request(options_, "/embeddings", body);
     }
 
@@ -81,10 +84,7 @@ class OpenAiEmbedding : public EmbeddingProvider {
 
     std::optional<Failure> failure(const http::Response& response, const ErrorBody& error) const override {
         // llama.cpp says it with a 500.
-        if (response.status == 400 || response.status == 500)
-            for (const auto* words :
-                 {"maximum context length", "too large to process", "exceeds the context"})
-                if (error.says(words)) return too_long();
+        if ((response.status == 400 || response.status == 500) && is_too_long(error)) return too_long();
         return std::nullopt;
     }
 

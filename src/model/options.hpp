@@ -40,7 +40,8 @@ struct ChatOptions {
     std::chrono::milliseconds silence_timeout{30'000};  // no byte once the headers have come
     int max_output_tokens = 4096;
     int max_concurrent = 8;
-    int num_ctx = 0;  // Ollama; 0: enough for prompt and output
+    int num_ctx = 0;      // Ollama; 0: enough for prompt and output
+    int max_items = 500;  // facts, triples of one reply; [extraction] max_facts, [relational] max_triples
     std::string prompt_file;
     std::string ca_file;
     friend bool operator==(const ChatOptions&, const ChatOptions&) = default;

@@ -16,10 +16,10 @@ class TeiEmbedding : public EmbeddingProvider {
   public:
     explicit TeiEmbedding(EmbeddingOptions options) : options_(std::move(options)) {}
 
-    http::Request build(std::span<const std::string> texts) const override {
-        // truncate: off by default in old versions.
-        return embedding_request(options_, "/embed",
-                                 {{"inputs", list_of(texts)}, {"normalize", true}, {"truncate", true}});
+    http::Request build(std::span<const std::string> texts, const EmbeddingForm& form) const override {
+        nlohmann::json body{{"inputs", list_of(texts)}, {"normalize", true}};
+        if (form.truncate) body["truncate"] = true;  // off by default in old versions
+        return embedding_request(options_, "/embed", body);
     }
 
     std::optional<std::vector<Embedding>> vectors(const nlohmann::json& body) const override {

@@ -108,8 +108,8 @@ footer { margin-top: 1.5rem; color: var(--dim); font-size: 0.8125rem; }
 }
 )css";
 
-// Fetches the page every five seconds and takes over its <main>: nothing jumps, and what is being selected
-// stays selected. Asks for nothing while nobody looks. Without scripts the page reloads itself instead.
+// Fetches the page every five seconds and replaces its <main>: nothing jumps, and a selection is kept.
+// Fetches nothing while the page is hidden. Without scripts the page reloads itself instead.
 const std::string_view script = R"js(
 (() => {
   const root = document.documentElement;

@@ -1,6 +1,6 @@
 #pragma once
-// The style and the script that stand in the status page, and the headers that allow these two and nothing
-// else. Thread safety: constants and pure functions.
+// The style and the script of the status page, and the headers that allow these two and nothing else. Thread
+// safety: constants and pure functions.
 
 #include <string>
 #include <string_view>
@@ -12,7 +12,8 @@ namespace memoir::page {
 extern const std::string_view style;
 extern const std::string_view script;
 
-// Content-Security-Policy with the hashes of the two, and what else keeps other sites away from the page.
+// Content-Security-Policy with the hashes of both, and further headers that keep other sites away from the
+// page.
 std::vector<std::pair<std::string, std::string>> headers();
 
 // As CSP wants a hash: base64 of the SHA-256.

@@ -8,7 +8,7 @@
 namespace memoir::page {
 
 std::string escape(std::string_view text, std::size_t longest) {
-    // No character is longer than four bytes: a cut one would be shown as stray bytes.
+    // A character is at most four bytes long; one that is cut would be shown as stray bytes.
     auto end = std::min(text.size(), longest);
     while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     std::string plain;

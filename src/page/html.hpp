@@ -1,6 +1,6 @@
 #pragma once
 // HTML put together from constants and from text that may be anything: model names, hosts, servers' reasons.
-// Whatever it is, it ends as text: no tag, no attribute, no character that reverses or hides what is read.
+// All of it ends as text: no tag, no attribute, no character that reverses or hides what follows.
 // Thread safety: functions.
 
 #include <chrono>

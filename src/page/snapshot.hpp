@@ -21,7 +21,7 @@ struct Lane {
     std::string name;
     std::vector<std::string> kinds;
     int loops = 0, batch = 0;
-    int busy = 0;  // loops with something in hand
+    int busy = 0;  // loops that hold jobs
     int jobs = 0;  // in hand
 };
 
@@ -33,13 +33,13 @@ struct Work {
     Milliseconds since{0};  // its claim
 };
 
-// One of the contract's kinds: the whole fleet's rows, and what this process does about them.
+// One of the kinds of docs/contract.md: the rows of the whole fleet, and what this process does about them.
 struct Kind {
     std::string name;
     std::optional<queue::Depth> depth{};   // none: not counted yet
     std::string lane{};                    // empty: not served here
-    std::string left{};                    // why not, where that is known
-    std::vector<std::string> waits_for{};  // endpoints that take no work now
+    std::string left{};                    // why not, where this is known
+    std::vector<std::string> waits_for{};  // endpoints that accept no work now
 };
 
 // Of this process, since its start.
@@ -61,7 +61,7 @@ struct Snapshot {
     Totals totals{};
     std::vector<Lane> lanes{};
     std::vector<Work> work{};                      // longest first
-    std::vector<Kind> kinds{};                     // in the contract's order
+    std::vector<Kind> kinds{};                     // in the order of queue::all_kinds
     std::optional<Milliseconds> counted_before{};  // how old the depths are
     std::set<std::string> paused{};                // kinds; `*` is all
     std::vector<endpoint::Snapshot> endpoints{};

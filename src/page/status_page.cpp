@@ -13,7 +13,7 @@ namespace {
 
 using queue::JobState;
 
-// Of what is in hand: more rows than that tell nobody anything.
+// Of what is in hand: more rows than that would tell an operator nothing new.
 constexpr std::size_t most_of_a_batch = 5, most_work = 100;
 
 // Fields of events that the page shows, in this order: the rest is for the log. All of them are ids, names,
@@ -134,7 +134,7 @@ class Page {
         html_.raw("</p></header>");
     }
 
-    // What needs somebody, before all the figures.
+    // What needs an operator, before all the figures.
     void notes() {
         html_.raw("<ul class=\"notes\">");
         if (now_.phase == Snapshot::Phase::draining)
@@ -178,7 +178,7 @@ class Page {
         const auto count = [&](std::string_view name, std::uint64_t value, bool bad = false) {
             tile(name, grouped(static_cast<std::int64_t>(value)), bad);
         };
-        html_.raw("<section><h2>Since the start</h2><div class=\"grid\">");
+        html_.raw("<section><h2>Since start</h2><div class=\"grid\">");
         count("claimed", totals.claimed);
         count("done", totals.done);
         count("retried", totals.retried);
@@ -199,7 +199,7 @@ class Page {
             const auto busy = std::to_string(lane.busy), loops = std::to_string(lane.loops);
             html_.raw("</p><progress value=\"").raw(busy).raw("\" max=\"").raw(loops);
             html_.raw("\"></progress><p>").raw(busy).raw(" of ").raw(loops);
-            html_.raw(lane.loops == 1 ? " loop" : " loops").raw(" at work, ");
+            html_.raw(lane.loops == 1 ? " loop" : " loops").raw(" busy, ");
             html_.raw(grouped(lane.jobs) + (lane.jobs == 1 ? " job" : " jobs") + " in hand, batch ");
             html_.raw(std::to_string(lane.batch)).raw("</p><p class=\"dim\">").text(joined(lane.kinds));
             html_.raw("</p></div>");
@@ -209,10 +209,10 @@ class Page {
 
     void work() {
         html_.raw(
-            "<section><h2>In hand here <small>what runs, longest first</small></h2>"
+            "<section><h2>Running here <small>longest first</small></h2>"
             "<div class=\"card\">");
         if (now_.work.empty()) {
-            html_.raw("<p class=\"none\">Nothing runs.</p></div></section>");
+            html_.raw("<p class=\"none\">Nothing is running.</p></div></section>");
             return;
         }
         html_.raw(
@@ -247,7 +247,7 @@ class Page {
     void kinds() {
         html_.raw("<section><h2>The queue ");
         if (now_.counted_before)
-            html_.raw("<small>the whole fleet's, counted ")
+            html_.raw("<small>of the whole fleet, counted ")
                 .raw(words(*now_.counted_before))
                 .raw(" ago</small>");
         else
@@ -273,7 +273,7 @@ class Page {
         html_.raw("</tbody></table></div></section>");
     }
 
-    // Why nothing of a kind is claimed here just now.
+    // Why no job of a kind is being claimed here.
     void state(const Kind& kind) {
         std::string why;
         if (kind.lane.empty())
@@ -296,7 +296,7 @@ class Page {
     void endpoints() {
         html_.raw("<section><h2>Backends <small>and their circuit breakers</small></h2>");
         if (now_.endpoints.empty())
-            html_.raw("<div class=\"card\"><p class=\"none\">None over a network.</p></div>");
+            html_.raw("<div class=\"card\"><p class=\"none\">None that is reached over a network.</p></div>");
         html_.raw("<div class=\"grid wide\">");
         for (const auto& each : now_.endpoints) {
             html_.raw("<div class=\"card box\"><p class=\"head\">").element("b", "", each.name);
@@ -320,7 +320,7 @@ class Page {
         if (each.waiting > 0) text += ", " + std::to_string(each.waiting) + " waiting";
         if (each.open_for.count() > 0) text += "; open for " + words(each.open_for);
         if (each.state == endpoint::State::open) text += "; next probe in " + words(each.next_probe);
-        if (each.held_for.count() > 0) text += "; rate limit used up for " + words(each.held_for);
+        if (each.held_for.count() > 0) text += "; rate limit exhausted for the next " + words(each.held_for);
         return text;
     }
 
@@ -338,7 +338,7 @@ class Page {
         const auto& event = stamped.event;
         html_.raw("<li>").raw(time_element(stamped.time, now_.made)).raw("<span><span class=\"");
         html_.raw(colour(event.level)).raw("\">").raw(to_string(event.level)).raw("</span></span><div>");
-        // A hint that the message repeats stands among the fields.
+        // A hint that the message repeats is among the fields.
         html_.text(std::string_view(event.message).substr(0, event.message.find('\n')));
         html_.raw(" ").element("code", "dim", event.name).raw("<div class=\"fields\">");
         for (const auto name : shown_fields)

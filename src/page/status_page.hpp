@@ -1,6 +1,6 @@
 #pragma once
-// The status page: what an operator sees with a browser at `/`. A pure function of a snapshot; one HTML
-// document without anything from elsewhere, that refreshes itself. Served with page::headers(). Thread
+// The status page: what an operator sees in a browser at `/`. A pure function of a snapshot; one HTML
+// document that refreshes itself and loads nothing from other hosts. Served with page::headers(). Thread
 // safety: pure functions.
 
 #include <string>

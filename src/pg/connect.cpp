@@ -6,6 +6,7 @@
 
 #include "pg/connection.hpp"
 #include "pg/conninfo.hpp"
+#include "pg/credentials.hpp"
 #include "pg/diagnose.hpp"
 #include "pg/resolver.hpp"
 
@@ -114,9 +115,9 @@ void drive(PGconn* handle, Waiter& waiter, TimePoint deadline, Milliseconds limi
 
 void ignore_notice(void*, const PGresult*) {}
 
-}  // namespace
+using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
-std::unique_ptr<Connection> Connection::connect(const ConnectOptions& options, std::stop_token stop) {
+Handle open(const ConnectOptions& options, const std::stop_token& stop) {
     const auto deadline = Steady::now() + options.connect_timeout;
     if (stop.stop_requested()) throw stopped();
     const auto info = read_conninfo(options.conninfo);
@@ -137,7 +138,7 @@ std::unique_ptr<Connection> Connection::connect(const ConnectOptions& options, s
         try {
             drive(handle.get(), waiter, Steady::now() + share, options.connect_timeout);
             PQsetnonblocking(handle.get(), 1);
-            return std::unique_ptr<Connection>(new Connection(std::move(handle), options));
+            return handle;
         } catch (const Error& error) {
             if (error.error_class() == ErrorClass::cancelled) throw;
             // As libpq does: what a server refuses to this user, it is not asked of the next one.
@@ -146,6 +147,25 @@ std::unique_ptr<Connection> Connection::connect(const ConnectOptions& options, s
         }
     }
     throw *last;
+}
+
+}  // namespace
+
+std::unique_ptr<Connection> Connection::connect(const ConnectOptions& configured, std::stop_token stop) {
+    auto options = configured;
+    options.conninfo = Credentials::shared().current(configured.conninfo);
+    const auto connected = [&] {
+        return std::unique_ptr<Connection>(new Connection(open(options, stop), options));
+    };
+    try {
+        return connected();
+    } catch (const Error& error) {
+        // A password that was rotated: what it is now may stand where it was read from.
+        const bool refused = error.sqlstate().starts_with("28");
+        if (!refused || !Credentials::shared().renew(configured.conninfo)) throw;
+        options.conninfo = Credentials::shared().current(configured.conninfo);
+        return connected();
+    }
 }
 
 }  // namespace memoir::pg

@@ -7,6 +7,7 @@
 
 #include "pg/canceller.hpp"
 #include "pg/diagnose.hpp"
+#include "pg/loss.hpp"
 #include "pg/replies.hpp"
 
 namespace memoir::pg {
@@ -20,7 +21,26 @@ const Params no_params;
 // the table's statistics are renewed.
 constexpr const char* plan_in_order =
     "select set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), "
-    "set_config('enable_seqscan', 'off', true)";
+    "set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)";
+
+// A plan that is kept was made for the table as it was. Of an empty one the server would scan all of it, and
+// go on so when it is large; with an index there is never a reason to. The price that the planner puts on a
+// forbidden scan must not start its compiler. Here until the end of the transaction, there of the session.
+constexpr const char* plan_by_index =
+    "select set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)";
+constexpr const char* session_by_index =
+    "select set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)";
+
+// A statement under a name, looked up where it has to be: in the same transaction, on the same server
+// connection. A pooler that keeps its clients' statements apart calls it something else there.
+constexpr const char* trial_name = "memoird_trial";
+constexpr const char* trial = "select 'memoird: prepared through a pooler'";
+constexpr const char* look_for_trial =
+    "select coalesce(bool_or(name = 'memoird_trial'), false), count(*) > 0 from pg_prepared_statements where "
+    "statement = $1";
+constexpr const char* end_trial =
+    "do $$ begin if exists (select from pg_prepared_statements where name = 'memoird_trial') then "
+    "deallocate memoird_trial; end if; end $$";
 
 // The schema changed under a prepared statement (its result's type, or all of them by DISCARD).
 bool is_outdated(const Error& error) {
@@ -92,8 +112,13 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
     for (const auto& statement : prologue) first.push_back(view(statement));
     std::vector<std::size_t> expected, added;
     for (auto& segment : segments) {
+        const bool repeats =
+            std::ranges::any_of(first, &View::repeated) || std::ranges::any_of(segment, &View::repeated);
+        if (repeats && !keeping_) keeping_ = find_out_keeping(stop);
         if (const auto found = std::ranges::find_if(segment, &View::in_order); found != segment.end())
             first.push_back({plan_in_order, &no_params, found->repeated});
+        else if (repeats && keeping_ == Keeping::pooled && !in_transaction_)  // which says so by itself
+            first.push_back({plan_by_index, &no_params, true});
         added.push_back(first.size());
         segment.insert(segment.begin(), first.begin(), first.end());
         first.clear();
@@ -129,14 +154,17 @@ std::vector<SegmentResult> Connection::round_trip(std::vector<std::vector<View>>
             outdated_ = true;
             result = Error(ErrorClass::transaction, error->sqlstate(), "a prepared statement fits no more");
         }
+    // A primary that takes no writes any more: with target_session_attrs the next connect finds the new one.
+    for (const auto& result : done)
+        if (const auto* error = std::get_if<Error>(&result);
+            error && error->error_class() == ErrorClass::read_only && !broken_)
+            abandon(*error, false);
     return done;
 }
 
-// The name under which `sql` is prepared here, or null where a pooler may hand each transaction to another
-// server connection.
+// The name under which `sql` is prepared here, or null where none is kept.
 const char* Connection::prepared(const char* sql, const std::stop_token& stop) {
-    if (!direct_) direct_ = reaches_server_directly(stop);
-    if (!*direct_) return nullptr;
+    if (keeping_ == Keeping::none) return nullptr;
     if (const auto found = prepared_.find(sql); found != prepared_.end()) return found->second.c_str();
     const auto name = "memoird_" + std::to_string(prepared_.size());
     run({View{.sql = sql, .params = &no_params, .prepare = name.c_str()}}, false, stop);
@@ -149,16 +177,23 @@ bool Connection::reaches_server(const std::stop_token& stop) {
     return pid == PQbackendPID(handle_.get());
 }
 
-// Whether statements can be kept prepared; makes the session ready for it.
-bool Connection::reaches_server_directly(const std::stop_token& stop) {
-    if (!reaches_server(stop)) return false;
-    // A plan that is kept was made for the table as it was. Of an empty one the server would scan all of it,
-    // and go on so when it is large; with an index there is never a reason to. The price that the planner
-    // puts on a forbidden scan must not start its compiler.
-    run({View{"select set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)",
-              &no_params}},
-        false, stop);
-    return true;
+// Makes the session ready for it where it is ours alone.
+Connection::Keeping Connection::find_out_keeping(const std::stop_token& stop) {
+    if (reaches_server(stop)) {
+        run({View{session_by_index, &no_params}}, false, stop);
+        return Keeping::session;
+    }
+    try {
+        const auto text = Params().add(trial);
+        const auto results = run({View{.sql = trial, .params = &no_params, .prepare = trial_name},
+                                  View{look_for_trial, &text}, View{end_trial, &no_params}},
+                                 false, stop);
+        const bool as_it_is = results[1].boolean(0, 0), there = results[1].boolean(0, 1);
+        return there && !as_it_is ? Keeping::pooled : Keeping::none;
+    } catch (const Error& error) {
+        if (broken_ || error.error_class() == ErrorClass::cancelled) throw;
+        return Keeping::none;  // a pooler that takes no names at all
+    }
 }
 
 // Reads while it writes: a server whose replies nobody takes stops reading. Returns why it ended early.
@@ -184,7 +219,7 @@ std::optional<Error> Connection::receive(Replies& replies, TimePoint deadline, M
                 return Error(ErrorClass::cancelled, "", "stopped");
             case Waiter::Woken::deadline:
                 return Error(ErrorClass::connection, "",
-                             "no answer within " + std::to_string(limit.count()) + " ms");
+                             std::string(unanswered) + std::to_string(limit.count()) + " ms");
         }
     }
 }

@@ -1,11 +1,12 @@
 #pragma once
 // One libpq connection, used non-blocking with deadlines. All SQL is parameterised and goes through the
-// unnamed prepared statement, so that a transaction pooler works. Only behind none, which the first repeated
-// statement finds out, those that are sent all day are prepared by name: parsing and planning are the larger
-// part of the server's work for them. A deadline or a stop shuts the socket down:
-// the connection is broken then, and its owner throws it away; the server is asked to cancel from a thread
-// that nobody waits for. Thread safety: one thread at a time. Errors: pg::Error; a stop is Error(cancelled)
-// without a SQLSTATE, and UnknownOutcome of that class where a loss would be one.
+// unnamed prepared statement, so that a transaction pooler works. Only behind none, or behind one that keeps
+// its clients' prepared statements (PgBouncer's max_prepared_statements), those that are sent all day are
+// prepared by name: parsing and planning are the larger part of the server's work for them. The first
+// repeated statement finds out which it is. A deadline or a stop shuts the socket down: the connection is
+// broken then, and its owner throws it away; the server is asked to cancel from a thread that nobody waits
+// for. Thread safety: one thread at a time. Errors: pg::Error; a stop is Error(cancelled) without a SQLSTATE,
+// and UnknownOutcome of that class where a loss would be one.
 
 #include <libpq-fe.h>
 
@@ -97,6 +98,9 @@ class Connection {
         const char* name = nullptr;     // run the statement prepared under it
         const char* prepare = nullptr;  // prepare it under this name instead
     };
+    // Where prepared statements are kept: in no place that every transaction meets; in the server's session,
+    // which is ours; by a pooler, whose server sessions are everybody's.
+    enum class Keeping { none, session, pooled };
     static View view(const Statement& statement);
     using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
     Connection(Handle handle, const ConnectOptions& options);
@@ -108,7 +112,7 @@ class Connection {
     std::optional<Error> receive(Replies& replies, TimePoint deadline, Milliseconds limit);
     bool send(const std::vector<std::vector<View>>& segments);
     const char* prepared(const char* sql, const std::stop_token& stop);
-    bool reaches_server_directly(const std::stop_token& stop);
+    Keeping find_out_keeping(const std::stop_token& stop);
     void read_what_is_there();
     void notice_loss_while_idle();
     void abandon(const Error& cause, bool cancel);
@@ -120,9 +124,9 @@ class Connection {
     std::stop_token stop_;
     bool broken_ = false;
     bool in_transaction_ = false;
-    bool dismissed_ = false;      // the server said goodbye while idle
-    std::optional<bool> direct_;  // no pooler between us and the server; empty: not asked yet
-    bool outdated_ = false;       // what is prepared here fits the schema no more
+    bool dismissed_ = false;                                 // the server said goodbye while idle
+    std::optional<Keeping> keeping_;                         // empty: not found out yet
+    bool outdated_ = false;                                  // what is prepared here fits the schema no more
     std::unordered_map<std::string, std::string> prepared_;  // SQL → the name that it is prepared under
     std::vector<Statement>
         prologue_;  // sent together with the next statement: begin, settings, deferred ones

@@ -98,8 +98,12 @@ Error diagnose(const PGresult* result) {
 }
 
 Error diagnose_connect(std::string_view message) {
-    if (const auto state = sqlstate_in(message); !state.empty())
-        return {classify(state), std::string(state), "connect: " + described(state)};
+    const auto state = sqlstate_in(message);
+    if (state == "53300")
+        return {classify(state), std::string(state),
+                "connect: the connection limit of the server, the database or the role is reached: " +
+                    described(state)};
+    if (!state.empty()) return {classify(state), std::string(state), "connect: " + described(state)};
     const auto* phrase = std::ranges::find_if(
         phrases, [&](const Phrase& candidate) { return message.find(candidate.theirs) != message.npos; });
     if (phrase != phrases.end()) return {phrase->error_class, "", "connect: " + std::string(phrase->ours)};

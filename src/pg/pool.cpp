@@ -9,6 +9,7 @@
 
 #include "base/random_id.hpp"
 #include "pg/backoff.hpp"
+#include "pg/loss.hpp"
 
 namespace memoir::pg {
 namespace {
@@ -104,6 +105,10 @@ struct Pool::State {
         }
         return nullptr;
     }
+    bool others_live() const {
+        std::lock_guard lock(mutex);
+        return in_use + static_cast<int>(idle.size()) > 0;
+    }
     bool may_connect() const {
         const bool room = in_use + connecting + static_cast<int>(idle.size()) < size;
         return room && Steady::now() >= next_try && (failures == 0 || connecting == 0);
@@ -179,7 +184,9 @@ std::unique_ptr<Connection> Pool::State::connect(std::unique_lock<std::mutex>& l
     }
     const bool gave_up = failure && (failure->error_class() == ErrorClass::cancelled ||
                                      (hurried && Steady::now() >= deadline));
-    if (failure && !gave_up) mark_down(*failure);
+    // A limit that our own connections reach is no outage.
+    const bool limited = failure && failure->sqlstate() == "53300" && others_live();
+    if (failure && !gave_up && !limited) mark_down(*failure);
 
     lock.lock();
     --connecting;
@@ -199,8 +206,10 @@ void Pool::State::give_back(std::unique_ptr<Connection> connection, Member& memb
     std::vector<std::unique_ptr<Connection>> doomed;  // closed without the lock
     const auto loss = connection->loss();
     const bool keep = connection->reusable();
-    // What our own stop broke says nothing about the database.
-    if (loss && loss->error_class() != ErrorClass::cancelled) {
+    // What our own stop broke says nothing about the database, and neither does one connection that was
+    // closed: the next connect tells whether it was the only one.
+    const bool telling = loss && loss->error_class() != ErrorClass::cancelled && !closed(*loss);
+    if (telling) {
         mark_down(*loss);
     } else if (keep) {
         mark_up();
@@ -214,7 +223,11 @@ void Pool::State::give_back(std::unique_ptr<Connection> connection, Member& memb
     } else {
         // Where the network or the server failed one, the idle ones are lost too; each would cost its next
         // holder a deadline.
-        if (loss && loss->error_class() != ErrorClass::cancelled) std::swap(doomed, idle);
+        if (telling) std::swap(doomed, idle);
+        // So that a server which lets us in and takes nothing is not asked without a pause.
+        if (telling && loss->error_class() == ErrorClass::read_only)
+            next_try = Steady::now() + backoff(++failures, random_unit(), options.longest_backoff);
+        if (telling) last_failure = loss;
         doomed.push_back(std::move(connection));
     }
     tell_one_each();

@@ -18,10 +18,14 @@ Transaction::Transaction(Connection& connection, Durability durability, Millisec
     if (connection_.in_transaction_) throw Error(ErrorClass::other, "", "a transaction inside a transaction");
     // Explicit, because default_transaction_isolation may say something else. The settings are local: they
     // end with the transaction, as a pooler needs it.
+    const auto keeping = connection_.keeping_.value_or(Connection::Keeping::none);
     Statement settings{
-        "select set_config('lock_timeout', $1, true)", {}, connection_.direct_.value_or(false)};
+        "select set_config('lock_timeout', $1, true)", {}, keeping != Connection::Keeping::none};
     settings.params.add(std::to_string(lock_timeout.count()));
     if (durability == Durability::off) settings.sql += ", set_config('synchronous_commit', 'off', true)";
+    // As plan_by_index, which a session of our own has from its first repeated statement on.
+    if (keeping == Connection::Keeping::pooled)
+        settings.sql += ", set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)";
     connection_.prologue_.push_back({"begin isolation level read committed", {}});
     connection_.prologue_.push_back(std::move(settings));
     connection_.in_transaction_ = true;

@@ -9,7 +9,7 @@
 namespace memoir::queue {
 namespace {
 
-constexpr int retry_batch = 1'000;
+constexpr std::int64_t retry_batch = 1'000;
 
 // A settle or an agent holds the row for a moment; our lock_timeout gives up first, and comes again.
 template <typename Work>
@@ -22,6 +22,17 @@ auto with_patience(Work&& work) {
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
+}
+
+std::string among_failed(const std::string& alias) {
+    return alias + ".state = 'failed' and ($1::text is null or " + alias +
+           ".kind = $1) and ($2::boolean or " + alias + ".failure_reason = any($3::text[]))";
+}
+
+pg::Params params_of(const Failed& which) {
+    pg::Params params;
+    params.add(which.kind).add(!which.reasons).array(which.reasons.value_or(std::vector<std::string>()));
+    return params;
 }
 
 }  // namespace
@@ -41,30 +52,50 @@ std::optional<JobRow> retry_job(pg::Connection& connection, const std::string& s
     });
 }
 
-std::int64_t retry_all(pg::Connection& connection, const std::string& schema,
-                       const std::optional<std::string>& kind, bool dry_run) {
-    if (dry_run) return count_jobs(connection, schema, {JobState::failed, kind});
+std::string retry_begins(pg::Connection& connection) {
+    return connection
+        .exec("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        .string(0, 0);
+}
+
+std::int64_t retry_some(pg::Connection& connection, const std::string& schema, const Failed& which,
+                        const std::string& begun, std::int64_t limit) {
+    const auto table = pg::qualified(schema, "memory_jobs");
+    return with_patience([&] {
+        pg::Transaction transaction(connection, pg::Transaction::Durability::on);
+        const auto result = transaction.exec(
+            "update " + table +
+                " j set state = 'pending', attempts = 0, failure_reason = null from (select f.id from " +
+                table + " f where " + among_failed("f") +
+                " and f.updated_at <= $4::timestamptz order by f.updated_at limit $5::bigint for update skip "
+                "locked) chosen where j.id = chosen.id",
+            params_of(which).add(begun).add(limit));
+        transaction.commit();
+        return result.affected();
+    });
+}
+
+std::int64_t failed_since(pg::Connection& connection, const std::string& schema, const Failed& which,
+                          const std::string& begun, std::int64_t cap) {
+    return connection
+        .exec("select count(*) from (select from " + pg::qualified(schema, "memory_jobs") + " f where " +
+                  among_failed("f") + " and f.updated_at > $4::timestamptz limit $5::bigint) again",
+              params_of(which).add(begun).add(cap))
+        .integer(0, 0);
+}
+
+std::int64_t retry_all(pg::Connection& connection, const std::string& schema, const Failed& which,
+                       bool dry_run) {
+    if (dry_run)
+        return connection
+            .exec("select count(*) from " + pg::qualified(schema, "memory_jobs") + " f where " +
+                      among_failed("f"),
+                  params_of(which))
+            .integer(0, 0);
     // Jobs that fail again meanwhile are not ours to retry a second time: their updated_at is later.
-    const auto begun =
-        connection
-            .exec("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-            .string(0, 0);
-    std::int64_t retried = 0;
-    for (;;) {
-        const auto batch = with_patience([&] {
-            pg::Transaction transaction(connection, pg::Transaction::Durability::on);
-            const auto result = transaction.exec(
-                "update " + pg::qualified(schema, "memory_jobs") +
-                    " j set state = 'pending', attempts = 0, failure_reason = null from "
-                    "(select f.id from " +
-                    pg::qualified(schema, "memory_jobs") +
-                    " f where f.state = 'failed' and ($1::text is null or f.kind = $1) "
-                    "and f.updated_at <= $2::timestamptz order by f.updated_at limit $3::bigint "
-                    "for update skip locked) chosen where j.id = chosen.id",
-                pg::Params().add(kind).add(begun).add(retry_batch));
-            transaction.commit();
-            return result.affected();
-        });
+    const auto begun = retry_begins(connection);
+    for (std::int64_t retried = 0;;) {
+        const auto batch = retry_some(connection, schema, which, begun, retry_batch);
         retried += batch;
         if (batch < retry_batch) return retried;
     }

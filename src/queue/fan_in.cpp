@@ -13,7 +13,7 @@ pg::Statement fan_in(const std::string& schema, std::span<const std::string> sou
             "select m.pid, 'synthesize', '{}', t.now, t.now from (select clock_timestamp() as now) t, " +
             pg::qualified(schema, "memories") +
             " m where m.pid = any($1::text[]) and not exists (select from " + jobs +
-            " j where j.source_pid = m.pid and j.kind in ('extract', 'relational_extract', 'synthesize'))",
+            " j where j.source_pid = m.pid and j.kind in ('extract', 'relational_extract', 'synthesize')) returning source_pid",
         pg::Params().array(source_pids), true};
 }
 

@@ -12,7 +12,8 @@
 
 namespace memoir::queue {
 
-// One row affected for each synthesize job that it enqueues. A source that no longer exists gets none.
+// One row, with the source's pid, for each synthesize job that it enqueues. A source that no longer exists
+// gets none.
 pg::Statement fan_in(const std::string& schema, std::span<const std::string> source_pids);
 // Runs it. Returns how many were enqueued.
 int enqueue_synthesize(pg::Transaction& transaction, const std::string& schema,

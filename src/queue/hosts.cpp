@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "pg/name.hpp"
+#include "queue/columns.hpp"
 
 namespace memoir::queue {
 
@@ -25,20 +26,30 @@ std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints) {
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-pg::Statement upsert_host(const std::string& schema, const Host& host) {
+pg::Statement upsert_host(const std::string& schema, const Host& host, bool draining_column) {
+    const std::string draining = draining_column ? ", draining_since" : "";
     return {"insert into " + pg::qualified(schema, "memoird_hosts") +
-                " (nonce, host, pid, version, kinds, endpoints, seen_at) "
-                "values ($1, $2, $3::integer, $4, $5::text[], $6::jsonb, clock_timestamp()) "
-                "on conflict (nonce) do update set host = excluded.host, pid = excluded.pid, "
-                "version = excluded.version, kinds = excluded.kinds, endpoints = excluded.endpoints, "
-                "seen_at = excluded.seen_at",
-            pg::Params()
-                .add(host.nonce)
-                .add(host.host)
-                .add(host.pid)
-                .add(host.version)
-                .array(host.kinds)
-                .add(host.endpoints)};
+                " as h (nonce, host, pid, version, kinds, endpoints, seen_at" + draining +
+                ") select $1, $2, $3::integer, $4, $5::text[], $6::jsonb, clock_timestamp()" +
+                (draining_column ? ", case when $7::boolean then clock_timestamp() end" : "") + " from " +
+                asynchronous_commit() +
+                " on conflict (nonce) do update set host = excluded.host, pid = excluded.pid, version = "
+                "excluded.version, kinds = excluded.kinds, endpoints = excluded.endpoints, seen_at = "
+                "excluded.seen_at" +
+                (draining_column ? ", draining_since = case when $7::boolean then coalesce(h.draining_since, "
+                                   "excluded.draining_since) end"
+                                 : ""),
+            [&] {
+                auto params = pg::Params()
+                                  .add(host.nonce)
+                                  .add(host.host)
+                                  .add(host.pid)
+                                  .add(host.version)
+                                  .array(host.kinds)
+                                  .add(host.endpoints);
+                if (draining_column) params.add(host.draining);
+                return params;
+            }()};
 }
 
 pg::Statement delete_host(const std::string& schema, const std::string& nonce) {
@@ -46,10 +57,13 @@ pg::Statement delete_host(const std::string& schema, const std::string& nonce) {
             pg::Params().add(nonce)};
 }
 
-pg::Statement delete_unseen_hosts(const std::string& schema) {
-    return {"delete from " + pg::qualified(schema, "memoird_hosts") + " where nonce in (select nonce from " +
-            pg::qualified(schema, "memoird_hosts") +
-            " where seen_at < clock_timestamp() - interval '1 day' for update skip locked)"};
+pg::Statement delete_unseen_hosts(const std::string& schema, int limit) {
+    return {"delete from " + pg::qualified(schema, "memoird_hosts") + " where " +
+                committing_asynchronously() + " and nonce = any(array(select nonce from " +
+                pg::qualified(schema, "memoird_hosts") +
+                " where seen_at < clock_timestamp() - interval '1 day' limit $1::integer for update skip "
+                "locked))",
+            pg::Params().add(limit)};
 }
 
 pg::Statement select_hosts(const std::string& schema) {

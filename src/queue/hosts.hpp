@@ -19,6 +19,7 @@ struct Host {
     std::vector<std::string> kinds;  // served there
     std::string endpoints = "[]";    // JSON, see endpoints_json
     double seen_seconds_ago = 0;     // by the server's clock; read only
+    bool draining = false;           // written only; since when, is the server's clock at the first time
 };
 
 // [{"name", "state", "in_flight", "max_concurrent", "waiting", "held_ms", "why", "reason", "hint",
@@ -26,12 +27,13 @@ struct Host {
 // provider's rate limits have room.
 std::string endpoints_json(std::span<const endpoint::Snapshot> endpoints);
 
-// The process's own row; seen_at is the server's clock_timestamp().
-pg::Statement upsert_host(const std::string& schema, const Host& host);
+// The process's own row; seen_at is the server's clock_timestamp(). Asynchronous: a standby that is away must
+// not hold it up. `draining_column`: schema::Additions::draining_since.
+pg::Statement upsert_host(const std::string& schema, const Host& host, bool draining_column);
 // The process ends: nobody should look for it.
 pg::Statement delete_host(const std::string& schema, const std::string& nonce);
 // Rows unseen for a day, so that the table does not grow with every restart that was a crash.
-pg::Statement delete_unseen_hosts(const std::string& schema);
+pg::Statement delete_unseen_hosts(const std::string& schema, int limit);
 
 pg::Statement select_hosts(const std::string& schema);
 std::vector<Host> read_hosts(const pg::Result& result);

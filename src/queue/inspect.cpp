@@ -99,6 +99,24 @@ std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, con
         .integer(0, 0);
 }
 
+std::vector<FailedAs> failed_by_reason(pg::Connection& connection, const std::string& schema,
+                                       const std::optional<std::string>& kind) {
+    const auto utc = [](const std::string& time) {
+        return "to_char(" + time + " at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+    };
+    const auto rows =
+        connection.exec("select kind, coalesce(failure_reason, ''), count(*), " + utc("min(updated_at)") +
+                            ", " + utc("max(updated_at)") + " from " + pg::qualified(schema, "memory_jobs") +
+                            " where state = 'failed' and ($1::text is null or kind = $1) "
+                            "group by 1, 2",
+                        pg::Params().add(kind));
+    std::vector<FailedAs> found;
+    for (int row = 0; row < rows.rows(); ++row)
+        found.push_back({rows.string(row, 0), rows.string(row, 1), rows.integer(row, 2), rows.string(row, 3),
+                         rows.string(row, 4)});
+    return found;
+}
+
 std::vector<Holding> holders(pg::Connection& connection, const std::string& schema) {
     // A claim has its own claimed_by; those of one process are put together here.
     const auto rows = connection.exec(

@@ -45,6 +45,15 @@ std::int64_t ahead_of(pg::Connection& connection, const std::string& schema, con
 // Exact; state none: pending (as the library's count).
 std::int64_t count_jobs(pg::Connection& connection, const std::string& schema, const JobFilter& filter);
 
+// Failed jobs by what failure_reason says, word for word.
+struct FailedAs {
+    std::string kind, reason;
+    std::int64_t jobs = 0;
+    std::string first, last;  // updated_at of the first and the last of them
+};
+std::vector<FailedAs> failed_by_reason(pg::Connection& connection, const std::string& schema,
+                                       const std::optional<std::string>& kind);
+
 // Who holds rows: one entry a process and kind; a worker that is no memoird is named by its whole claimed_by.
 struct Holding {
     std::string holder;                // "host:pid", or what claimed_by says

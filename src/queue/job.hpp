@@ -8,7 +8,7 @@
 
 namespace memoir::queue {
 
-// The six kinds of the contract. A kind that is not here is never claimed.
+// The six kinds of docs/contract.md, "Job payloads". A kind that is not here is never claimed.
 inline constexpr std::array<std::string_view, 6> all_kinds = {
     "embed", "extract", "categorize", "reprocess", "relational_extract", "synthesize"};
 

@@ -10,14 +10,19 @@ namespace {
 constexpr std::size_t longest_channel = 63;
 
 constexpr Index indexes[]{
-    {"memoird_jobs_pending_idx", "(kind, created_at, id) where state = 'pending'",
+    {"memoird_jobs_pending_idx", "memory_jobs", "(kind, created_at, id) where state = 'pending'",
      "claims stay cheap behind a backlog of other kinds", &Additions::pending_index},
-    {"memoird_jobs_source_idx", "(source_pid)",
+    {"memoird_jobs_source_idx", "memory_jobs", "(source_pid)",
      "the fan-in and deletes of memories find jobs without scanning the queue", &Additions::source_index},
-    {"memoird_jobs_failed_idx", "(kind, updated_at) where state = 'failed'",
+    {"memoird_jobs_failed_idx", "memory_jobs", "(kind, updated_at) where state = 'failed'",
      "failed jobs are counted and listed without scanning the queue", &Additions::failed_index},
-    {"memoird_jobs_parked_idx", "(kind, claimed_at) where state = 'claimed' and claimed_by = 'parked'",
+    {"memoird_jobs_parked_idx", "memory_jobs",
+     "(kind, claimed_at) where state = 'claimed' and claimed_by = 'parked'",
      "parked jobs that are due are found without scanning all claims", &Additions::parked_index},
+    // The library's own begins with the agent, which a reader need not name.
+    {"memoird_memories_user_idx", "memories", "(user_id, agent_id, org_id)",
+     "a user's memories are found across agents and organisations without scanning all memories",
+     &Additions::user_index},
 };
 
 constexpr Table tables[]{
@@ -74,7 +79,8 @@ constexpr Table tables[]{
   name text primary key,
   value text not null
 ))",
-     "a release that is incompatible with its peers refuses to start", "select", &Additions::settings},
+     "a release that its peers cannot work beside does not start, and memoirctl backends probe reaches all hosts",
+     "select, insert, update", &Additions::settings},
 };
 
 constexpr AddedColumn columns[]{
@@ -105,7 +111,7 @@ std::span<const Need> fixed_needs() {
 
 std::string Index::create_sql(const std::string& schema, bool concurrently) const {
     return std::string("create index ") + (concurrently ? "concurrently " : "") + "if not exists " +
-           std::string(name) + " on " + pg::qualified(schema, "memory_jobs") + " " + std::string(definition);
+           std::string(name) + " on " + pg::qualified(schema, table) + " " + std::string(definition);
 }
 
 std::string Table::create_sql(const std::string& schema) const {

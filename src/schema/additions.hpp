@@ -13,7 +13,8 @@ namespace memoir::schema {
 
 struct Index {
     std::string_view name;
-    std::string_view definition;  // what follows `on SCHEMA.memory_jobs`
+    std::string_view table;       // one of the fixed ones
+    std::string_view definition;  // what follows `on SCHEMA.TABLE`
     std::string_view gain;
     bool Additions::*present;
     std::string create_sql(const std::string& schema, bool concurrently) const;

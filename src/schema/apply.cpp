@@ -54,7 +54,7 @@ void require_complete_or_absent(const Inventory& found, const std::string& schem
     if (missing.empty()) return;
     throw StartError(
         "schema " + schema + " is neither empty nor complete: " + join(missing, "; "),
-        "run the migrations of the library (polypixel-memoir-core 0.4.0) first: memoird does not "
+        "run the migrations of the library (polypixel-memoir-core 0.4.0 or later) first: memoird does not "
         "change its tables");
 }
 
@@ -158,8 +158,7 @@ class Turn {
 void drop_leftover(pg::Connection& connection, const std::string& schema, const Index& index,
                    const Say& say) {
     pg::Transaction transaction(connection, pg::Transaction::Durability::on, Milliseconds(0));
-    transaction.exec("lock table " + pg::qualified(schema, "memory_jobs") +
-                     " in share update exclusive mode");
+    transaction.exec("lock table " + pg::qualified(schema, index.table) + " in share update exclusive mode");
     if (!take_inventory(connection, schema).invalid_indexes.contains(std::string(index.name))) return;
     transaction.exec("set local lock_timeout = " + std::to_string(yield_after.count()));
     transaction.exec("drop index " + pg::qualified(schema, index.name));

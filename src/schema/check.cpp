@@ -66,8 +66,9 @@ void require_columns(const Inventory& found, const std::string& schema) {
     if (!found.has_any_fixed_table())
         throw StartError("schema " + schema + " has no table memories", "memoirctl schema apply creates it");
     if (const auto missing = missing_columns(found); !missing.empty())
-        throw StartError("schema " + schema + ": " + join(missing, "; "),
-                         "run the migrations of the library (polypixel-memoir-core 0.4.0) on this schema");
+        throw StartError(
+            "schema " + schema + ": " + join(missing, "; "),
+            "run the migrations of the library (polypixel-memoir-core 0.4.0 or later) on this schema");
 }
 
 void check_columns(pg::Connection& connection, const std::string& schema) {

@@ -1,6 +1,7 @@
 #pragma once
-// The fixed part as data: which tables and columns the contract names, and the library migration that brings
-// each. Not ours to change: other programs create it, read it and write it. Thread safety: constants.
+// The fixed part as data: the tables and columns of docs/contract.md, "PostgreSQL", and the library migration
+// that brings each. Not ours to change: other programs create it, read it and write it. Thread safety:
+// constants.
 
 #include <span>
 #include <string>

@@ -11,6 +11,18 @@ bool Inventory::has_any_fixed_table() const {
     return false;
 }
 
+namespace {
+
+// The types of the tables by their numbers, which no setting of the session dresses up (quote_all_identifiers
+// puts what format_type says in quotes).
+std::string named_type() {
+    return "case a.atttypid::bigint when 25 then 'text' when 1043 then 'character varying' when 20 then 'bigint' "
+           "when 23 then 'integer' when 21 then 'smallint' when 3802 then 'jsonb' when 1184 then 'timestamp with "
+           "time zone' else pg_catalog.format_type(a.atttypid, a.atttypmod) end";
+}
+
+}  // namespace
+
 Inventory take_inventory(pg::Connection& connection, const std::string& schema) {
     require_valid_name(schema);
     const auto of_schema = pg::Params().add(schema);
@@ -21,10 +33,11 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema) 
 
     // pg_attribute and not information_schema, which hides what the role has no privilege on.
     const auto columns = connection.exec(
-        "select c.relname, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) "
-        "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-        "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
-        "where n.nspname = $1 and c.relkind in ('r', 'p')",
+        "select c.relname, a.attname, " + named_type() +
+            " "
+            "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+            "join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
+            "where n.nspname = $1 and c.relkind in ('r', 'p')",
         of_schema);
     for (int row = 0; row < columns.rows(); ++row)
         found.columns[columns.string(row, 0)][columns.string(row, 1)] = columns.string(row, 2);
@@ -34,7 +47,7 @@ Inventory take_inventory(pg::Connection& connection, const std::string& schema) 
         "from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid "
         "join pg_catalog.pg_class t on t.oid = x.indrelid "
         "join pg_catalog.pg_namespace n on n.oid = t.relnamespace "
-        "where n.nspname = $1 and t.relname = 'memory_jobs' and i.relname like 'memoird\\_%'",
+        "where n.nspname = $1 and t.relname in ('memory_jobs', 'memories') and i.relname like 'memoird\\_%'",
         of_schema);
     for (int row = 0; row < indexes.rows(); ++row)
         for (const auto& index : our_indexes())

@@ -9,7 +9,7 @@
 namespace memoir::schema {
 namespace {
 
-std::string quoted(const std::string& identifier) {
+std::string quoted_name(const std::string& identifier) {
     std::string out = "\"";
     for (const char c : identifier) {
         if (c == '"') out += '"';
@@ -27,8 +27,8 @@ constexpr std::string_view readable[]{"memories", "memory_jobs", "memoird_vector
 
 std::vector<std::string> grants(const std::string& schema, const std::string& role, For purpose) {
     require_valid_name(schema);
-    const std::string to = " to " + quoted(role);
-    std::vector<std::string> lines{"grant usage on schema " + quoted(schema) + to};
+    const std::string to = " to " + quoted_name(role);
+    std::vector<std::string> lines{"grant usage on schema " + quoted_name(schema) + to};
     const auto table = [&](std::string_view name, std::string_view privileges) {
         lines.push_back("grant " + std::string(privileges) + " on " + pg::qualified(schema, name) + to);
     };
@@ -84,7 +84,7 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
                 " may not create one in the database " + database,
             "run this as the database's owner or as a superuser (sudo -u postgres memoirctl ...), or "
             "have one of them run: grant create on database " +
-                quoted(database) + " to " + quoted(role));
+                quoted_name(database) + " to " + quoted_name(role));
     if (!found.schema_exists) return;
     const auto others = connection.exec(
         "select distinct pg_catalog.pg_get_userbyid(c.relowner) "
@@ -100,7 +100,7 @@ void require_owner(pg::Connection& connection, const std::string& schema) {
     if (!rights.boolean(0, 3))
         throw StartError("role " + role + " may not create in schema " + schema,
                          "run this as the schema's owner, or have the owner run: grant create on schema " +
-                             quoted(schema) + " to " + quoted(role));
+                             quoted_name(schema) + " to " + quoted_name(role));
 }
 
 }  // namespace memoir::schema

@@ -1,6 +1,6 @@
 #pragma once
-// The tables as the contract gives them, and what memoird adds: what is there, what is missing, how to create
-// and remove it. Thread safety: functions; one connection at a time.
+// The tables of docs/contract.md, "PostgreSQL", and what memoird adds: what is there, what is missing, how to
+// create and remove it. Thread safety: functions; one connection at a time.
 
 #include <functional>
 #include <optional>
@@ -19,6 +19,7 @@ struct Additions {
     bool source_index = false;   // (source_pid): fan-in and cascades without scanning the queue
     bool failed_index = false;   // (kind, updated_at) where failed
     bool parked_index = false;   // (kind, claimed_at) where parked
+    bool user_index = false;     // of memories: (user_id, agent_id, org_id)
     bool vectors = false, replies = false, pauses = false, hosts = false;  // tables memoird_…
     bool duties = false, settings = false;
     bool draining_since = false;  // column of memoird_hosts
@@ -31,8 +32,8 @@ struct Additions {
 // 0.1.0 does. 2: the row in memoird_hosts may be the lease of all that carry its nonce.
 inline constexpr int protocol = 2;
 
-// Compares the fixed part with the contract. Throws StartError naming the schema, table, column or privilege
-// that is missing (a read-only role included), pg::Error when the database is away.
+// Compares the fixed part with docs/contract.md, "PostgreSQL". Throws StartError naming the schema, table,
+// column or privilege that is missing (a read-only role included), pg::Error when the database is away.
 Additions check(pg::Connection& connection, const std::string& schema);
 
 // Throws StartError where memoird_settings says that this release may not work beside the others.

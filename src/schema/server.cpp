@@ -57,6 +57,16 @@ std::vector<OpenTransaction> open_transactions(pg::Connection& connection, Milli
     return open;
 }
 
+std::vector<std::string> tables_with_hidden_rows(pg::Connection& connection, const std::string& schema) {
+    const auto rows = connection.exec(
+        "select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = $1 and c.relkind in ('r', 'p') and pg_catalog.row_security_active(c.oid) order by 1",
+        pg::Params().add(schema));
+    std::vector<std::string> tables;
+    for (int row = 0; row < rows.rows(); ++row) tables.push_back(rows.string(row, 0));
+    return tables;
+}
+
 bool queue_not_vacuumed(pg::Connection& connection, const std::string& schema) {
     return !connection
                 .exec(

@@ -36,6 +36,9 @@ struct OpenTransaction {
 };
 std::vector<OpenTransaction> open_transactions(pg::Connection& connection, Milliseconds age);
 
+// Tables of the schema in which row-level security may hide rows from this role.
+std::vector<std::string> tables_with_hidden_rows(pg::Connection& connection, const std::string& schema);
+
 // Autovacuum is switched off for the queue's table.
 bool queue_not_vacuumed(pg::Connection& connection, const std::string& schema);
 

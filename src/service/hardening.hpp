@@ -1,11 +1,11 @@
 #pragma once
-// What a process that holds what people said does before it does anything else.
+// Hardening: what a process that holds what people said does before anything else.
 
 namespace memoir::service {
 
-// No core dumps, no reading of our memory by other processes of the same user (PR_SET_DUMPABLE), and no
-// access for others to the files we make (umask 077). What the kernel refuses is left: the unit says the
-// same.
+// Disables core dumps, keeps other processes of the same user from reading this one's memory
+// (PR_SET_DUMPABLE), and makes new files inaccessible to others (umask 077). What the kernel refuses is
+// skipped: the unit sets the same limits.
 void harden();
 
 }  // namespace memoir::service

@@ -49,7 +49,7 @@ void Notifier::stopping(std::string_view status, Milliseconds wait) {
 }
 
 void Notifier::reloading() {
-    // The time lets Type=notify-reload tell this reload from an earlier one; older systemd ignores it.
+    // The time lets Type=notify-reload distinguish this reload from an earlier one; older systemd ignores it.
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     const long long usec = static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000;

@@ -1,5 +1,7 @@
 #include "service/signals.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -7,13 +9,18 @@
 
 namespace memoir::service {
 
+void end_by_signal_until_ready() {
+    if (getpid() != 1) return;
+    for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { _exit(0); });
+}
+
 struct Signals::State : std::enable_shared_from_this<Signals::State> {
     State(boost::asio::io_context& context, SignalCallbacks given)
         : signals(context, SIGTERM, SIGINT, SIGHUP), callbacks(std::move(given)) {
         signals.add(SIGUSR1);
     }
 
-    // The handler keeps the state alive; a destroyed Signals has cancelled it.
+    // The handler keeps the state alive; the destructor of Signals cancels it.
     void wait() {
         signals.async_wait([self = shared_from_this()](const boost::system::error_code& error, int number) {
             if (error) return;
@@ -46,7 +53,7 @@ Signals::Signals(boost::asio::io_context& context, SignalCallbacks callbacks)
 
 Signals::~Signals() {
     state_->signals.clear();
-    state_->signals.cancel();  // clear() leaves the wait pending, and with it the context busy
+    state_->signals.cancel();  // clear() would leave the wait pending, and the context busy
 }
 
 }  // namespace memoir::service

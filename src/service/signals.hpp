@@ -1,8 +1,8 @@
 #pragma once
-// The signals that memoird answers to, as callbacks on the thread that runs the io_context: TERM and INT
-// drain (the second of either is `abort`), HUP reloads, USR1 reports. SIGPIPE is ignored from here on: a peer
-// that goes away is an error of a write, not the end of the process. Threads: construct and destroy on the
-// io_context's thread, or while it does not run; one Signals a process.
+// The signals that memoird handles, as callbacks on the thread that runs the io_context: TERM and INT drain
+// (a second one of either calls `abort`), HUP reloads, USR1 reports. SIGPIPE is ignored from here on: a peer
+// that hangs up makes a write fail and does not end the process. Threads: construct and destroy on the
+// io_context's thread, or while it is not running; one Signals per process.
 
 #include <functional>
 #include <memory>
@@ -20,10 +20,15 @@ struct SignalCallbacks {
     std::function<void()> status;  // USR1
 };
 
+// Ends the process with 0 at a TERM or INT that comes before Signals are there. Process 1 of a container
+// needs it: the kernel keeps from it what has no handler, and a runtime would wait for its whole grace
+// period.
+void end_by_signal_until_ready();
+
 class Signals {
   public:
     Signals(boost::asio::io_context& context, SignalCallbacks callbacks);
-    ~Signals();  // from here on TERM, INT, HUP and USR1 do what they do by default
+    ~Signals();  // restores the default actions of TERM, INT, HUP and USR1
 
   private:
     struct State;

@@ -12,7 +12,7 @@
 namespace memoir::service {
 namespace {
 
-// An object with relocations in its code has written to it: letting go would undo them.
+// An object with relocations in its code has written to it: releasing its pages would undo them.
 bool writes_to_its_code(const dl_phdr_info& object, std::span<const ElfW(Phdr)> segments) {
     for (const auto& segment : segments) {
         if (segment.p_type != PT_DYNAMIC) continue;

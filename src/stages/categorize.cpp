@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "endpoint/endpoint.hpp"
 #include "memory/facts.hpp"
 #include "stages/bisect.hpp"
 #include "stages/repair.hpp"
@@ -101,7 +102,12 @@ work::Result Categorize::run(std::span<work::Claim> claims, work::Checkpoints&, 
     }
     const auto failures = bisect(members.size(), [&](std::span<const std::size_t> part) {
         std::vector<std::string> some;
-        for (const auto at : part) some.push_back(texts[at]);
+        std::vector<std::size_t> its;
+        for (const auto at : part) {
+            some.push_back(texts[at]);
+            its.push_back(members[at]);
+        }
+        const endpoint::OnBehalf jobs(work::ids(claims, its));
         auto labels = classifier_.classify(some, stop);
         for (std::size_t at = 0; at < part.size(); ++at) {
             const auto member = members[part[at]];

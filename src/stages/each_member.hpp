@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "endpoint/endpoint.hpp"
 #include "work/pg_failure.hpp"
 #include "work/stage.hpp"
 
@@ -15,6 +16,7 @@ work::Result each_member(std::span<work::Claim> claims, One&& one) {
     work::Result result;
     result.failures.resize(claims.size());
     for (std::size_t member = 0; member < claims.size(); ++member) {
+        const endpoint::OnBehalf job({claims[member].job().id});
         try {
             one(claims[member], member);
         } catch (const Failure& failure) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "stages/bisect.hpp"
 #include "stages/repair.hpp"
+#include "work/pg_failure.hpp"
 
 namespace memoir::stages {
 
@@ -14,6 +16,8 @@ namespace {
 // Of each content no more than any model can see: 512 tokens of at most some hundred characters
 // (docs/architecture.md, "Embedding").
 constexpr int content_limit = 65'536;
+// All of it goes into the point's payload; people write kilobytes. A batch of such is still held easily.
+constexpr int metadata_limit = 1 << 20;
 
 vector::Point point(const memory::Memory& memory, model::Embedding embedding) {
     vector::Point point;
@@ -57,7 +61,18 @@ class Embed::Write : public work::Effects {
                 points.push_back(*points_[member]);
         // The postgres backend writes in the transaction alone: what rolls back leaves nothing behind.
         written_ = stage_.index_.endpoint() != nullptr;
-        effect_ = points.empty() ? pg::Effect() : stage_.index_.write(points, stop);
+        effect_ = {};
+        if (points.empty()) return;
+        try {
+            effect_ = stage_.index_.write(points, stop);
+        } catch (const Failure& failure) {
+            if (failure.type() != FailureType::cancelled)
+                stage_.log_.warning("memoir.embed.upsert_failed", "vectors could not be written to the index",
+                                    {{"jobs", static_cast<std::int64_t>(members.size())},
+                                     {"failure_type", std::string(to_string(failure.type()))},
+                                     {"error", failure.reason()}});
+            throw;
+        }
     }
 
     void apply(pg::Transaction& transaction, work::Members members) override {
@@ -65,7 +80,7 @@ class Embed::Write : public work::Effects {
         std::vector<std::string> pids;
         for (const auto member : members)
             if (points_[member]) pids.push_back(points_[member]->pid);
-        if (!pids.empty()) memory::set_index_status(transaction, stage_.schema_, pids, "indexed");
+        if (!pids.empty()) say_indexed(transaction, pids);
     }
 
     void committed(work::Members members) override {
@@ -87,6 +102,19 @@ class Embed::Write : public work::Effects {
     }
 
   private:
+    void say_indexed(pg::Transaction& transaction, const std::vector<std::string>& pids) {
+        try {
+            memory::set_index_status(transaction, stage_.schema_, pids, "indexed");
+        } catch (const pg::Error& error) {
+            // Of a batch the settle finds the memory that is refused, and tries it alone.
+            if (pids.size() == 1 && !work::passes_by_itself(error))
+                stage_.log_.warning("memoir.embed.index_status_failed",
+                                    "the database refuses to write qdrant_status",
+                                    {{"source_pid", pids.front()}, {"error", std::string(error.what())}});
+            throw;
+        }
+    }
+
     Embed& stage_;
     std::vector<std::string> versions_;
     std::vector<std::optional<vector::Point>> points_;  // none: nothing to index
@@ -101,7 +129,7 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
     std::map<std::string, memory::Memory> memories;
     {
         auto connection = pool_.acquire(stop);
-        for (auto& memory : memory::load(*connection, schema_, pids, content_limit))
+        for (auto& memory : memory::load(*connection, schema_, pids, content_limit, metadata_limit + 1))
             memories.emplace(memory.pid, std::move(memory));
     }
 
@@ -123,6 +151,11 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
             without.push_back(found->first);
             continue;
         }
+        if (found->second.metadata.size() > static_cast<std::size_t>(metadata_limit)) {
+            result.failures[member].emplace(FailureType::permanent,
+                                            "its metadata has more than 1,048,576 bytes");
+            continue;
+        }
         members.push_back(member);
         texts.push_back(found->second.content);
     }
@@ -132,7 +165,12 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
 
     const auto failures = bisect(members.size(), [&](std::span<const std::size_t> part) {
         std::vector<std::string> some;
-        for (const auto at : part) some.push_back(texts[at]);
+        std::vector<std::size_t> its;
+        for (const auto at : part) {
+            some.push_back(texts[at]);
+            its.push_back(members[at]);
+        }
+        const endpoint::OnBehalf jobs(work::ids(claims, its));
         auto embeddings = embedder_.embed(some, stop);
         for (std::size_t at = 0; at < part.size(); ++at) {
             const auto member = members[part[at]];
@@ -152,8 +190,8 @@ work::Result Embed::run(std::span<work::Claim> claims, work::Checkpoints&, std::
 }
 
 void Embed::when_failed(pg::Transaction& transaction, const std::string& schema,
-                        const std::string& source_pid) {
-    memory::set_index_status(transaction, schema, std::span(&source_pid, 1), "failed");
+                        std::span<const std::string> source_pids) {
+    memory::set_index_status(transaction, schema, source_pids, "failed");
 }
 
 }  // namespace memoir::stages

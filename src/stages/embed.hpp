@@ -23,9 +23,9 @@ class Embed : public work::Stage {
     work::Result run(std::span<work::Claim> claims, work::Checkpoints& checkpoints,
                      std::stop_token stop) override;
 
-    // What a job that ends `failed` leaves behind: qdrant_status `failed`. The source is locked.
+    // What jobs that end `failed` leave behind: qdrant_status `failed`. The sources are locked.
     static void when_failed(pg::Transaction& transaction, const std::string& schema,
-                            const std::string& source_pid);
+                            std::span<const std::string> source_pids);
 
   private:
     class Write;

@@ -75,12 +75,16 @@ template <typename Reply>
 struct Form;
 template <>
 struct Form<extraction::Facts> {
-    static extraction::Facts parse(const std::string& text) { return extraction::parse_facts(text); }
+    static extraction::Facts parse(const std::string& text, std::size_t most) {
+        return extraction::parse_facts(text, most);
+    }
     static extraction::Facts read(const std::string& json) { return extraction::facts_from_json(json); }
 };
 template <>
 struct Form<extraction::Triples> {
-    static extraction::Triples parse(const std::string& text) { return extraction::parse_triples(text); }
+    static extraction::Triples parse(const std::string& text, std::size_t most) {
+        return extraction::parse_triples(text, most);
+    }
     static extraction::Triples read(const std::string& json) { return extraction::triples_from_json(json); }
 };
 
@@ -104,7 +108,7 @@ Reply Extractor::ask(const work::Claim& claim, const model::ChatRequest& request
         throw;
     }
     try {
-        return Form<Reply>::parse(reply.text);
+        return Form<Reply>::parse(reply.text, settings_.most_items);
     } catch (const Failure& failure) {
         tell("memoir.extraction.parse_failed", "the model's reply does not contain the requested list",
              failure);
@@ -133,6 +137,14 @@ Reply Extractor::reply(const work::Claim& claim, const model::ChatRequest& reque
         failpoint("reply.kept");
     }
     return std::move(*parsed);
+}
+
+void Extractor::tell_parsed(std::size_t beyond, std::vector<telemetry::Field> fields) {
+    if (beyond == 0) return log_.info("memoir.extraction.parsed", "a reply was read", std::move(fields));
+    log_.warning("memoir.extraction.parsed",
+                 "a reply held more than the limit of " + std::to_string(settings_.most_items) +
+                     "; the rest is left out",
+                 std::move(fields));
 }
 
 model::ChatRequest Extractor::request(const work::Claim& claim, extraction::Task task,
@@ -169,7 +181,8 @@ Extractor::Paid Extractor::facts(const work::Claim& claim, const memory::Memory&
     fields.push_back({"facts", number(parsed.facts.size())});
     fields.push_back({"skipped", number(parsed.skipped())});
     fields.push_back({"bad_dates", number(parsed.bad_dates)});
-    log_.info("memoir.extraction.parsed", "a reply was read", std::move(fields));
+    fields.push_back({"beyond_limit", number(parsed.beyond)});
+    tell_parsed(parsed.beyond, std::move(fields));
     for (auto& fact : parsed.facts)
         paid.facts.push_back({std::move(fact.content), fact.confidence, std::move(fact.event_at)});
     return paid;
@@ -185,7 +198,8 @@ Extractor::PaidTriples Extractor::triples(const work::Claim& claim, const memory
     const auto parsed = reply<extraction::Triples>(claim, asked, paid.key, fields, stop);
     fields.push_back({"triples", number(parsed.triples.size())});
     fields.push_back({"skipped", number(parsed.malformed)});
-    log_.info("memoir.extraction.parsed", "a reply was read", std::move(fields));
+    fields.push_back({"beyond_limit", number(parsed.beyond)});
+    tell_parsed(parsed.beyond, std::move(fields));
     paid.triples = extraction::to_json(parsed);
     paid.count = parsed.triples.size();
     return paid;

@@ -34,6 +34,8 @@ class Extractor {
         std::string schema;
         std::string rules;        // extraction::stable_prompt
         bool categorize = false;  // a classifier is configured: facts get a job for it
+        // Facts or triples of one reply; more are left out, and told.
+        std::size_t most_items = extraction::default_most_items;
     };
     Extractor(model::Chat& chat, memory::Replies& replies, pg::Pool& pool, Settings settings,
               telemetry::Log& log)
@@ -69,6 +71,7 @@ class Extractor {
     model::Chat& chat() { return chat_; }
 
   private:
+    void tell_parsed(std::size_t beyond, std::vector<telemetry::Field> fields);
     model::ChatRequest request(const work::Claim& claim, extraction::Task task, const memory::Memory& source,
                                const std::optional<std::string>& correction) const;
     // From the journal, else from the model, and then into the journal.

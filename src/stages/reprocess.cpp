@@ -4,6 +4,7 @@
 
 #include "base/failpoint.hpp"
 #include "base/random_id.hpp"
+#include "endpoint/endpoint.hpp"
 #include "queue/fan_in.hpp"
 #include "work/pg_failure.hpp"
 
@@ -146,9 +147,11 @@ std::vector<std::string> Reprocess::neighbourhood(Job& job, const memory::Memory
     if (correction.top_k == 0) return members;
 
     const std::string& text = correction.feedback ? *correction.feedback : source.content;
+    // A source without agent or organisation is corrected across them; each member keeps its own.
+    const auto seen = memory::seen_from(source.scope);
     vector::Query query;
-    query.agent_id = source.scope.agent_id;
-    query.org_id = source.scope.org_id;
+    query.agent_id = seen.agent_id;
+    query.org_id = seen.org_id;
     query.user_id = source.scope.user_id;
     query.kind = "episodic";
     query.vector = std::move(tools_.embedder->embed(std::span(&text, 1), job.stop).front());
@@ -167,7 +170,7 @@ std::vector<std::string> Reprocess::neighbourhood(Job& job, const memory::Memory
         const auto row =
             std::find_if(rows.begin(), rows.end(), [&](const auto& memory) { return memory.pid == pid; });
         const bool fits = row != rows.end() && row->active() && row->qdrant_status == "indexed" &&
-                          row->kind == "episodic" && row->scope == source.scope;
+                          row->kind == "episodic" && seen.matches(row->scope);
         if (fits && std::find(members.begin(), members.end(), pid) == members.end()) members.push_back(pid);
     }
     return members;
@@ -178,7 +181,8 @@ std::optional<Extractor::Paid> Reprocess::ask(Job& job, const memory::Memory& so
     try {
         return tools_.extractor->facts(job.claim, source, job.correction.feedback, job.stop);
     } catch (const Failure& failure) {
-        if (failure.type() != FailureType::permanent || source.pid == job.claim.job().source_pid) throw;
+        const bool for_good = failure.type() == FailureType::permanent && !endpoint::is_unconfirmed(failure);
+        if (!for_good || source.pid == job.claim.job().source_pid) throw;
         auto fields = job.fields();
         fields.push_back({"memory_pid", source.pid});
         fields.push_back({"error", failure.reason()});
@@ -271,6 +275,7 @@ work::Result Reprocess::run(std::span<work::Claim> claims, work::Checkpoints& ch
     work::Result result;
     result.failures.resize(claims.size());
     for (std::size_t at = 0; at < claims.size(); ++at) {
+        const endpoint::OnBehalf whose({claims[at].job().id});
         try {
             Job job{claims[at], checkpoints, stop, read_correction(claims[at].job().payload)};
             one(job);

@@ -16,15 +16,15 @@ namespace memoir::telemetry {
 struct CatalogEntry {
     std::string_view name;
     std::string_view id;       // 128 bits, 32 lower-case hexadecimal digits
-    Level level;               // the usual one; an emitter may have reason for another
+    Level level;               // the usual one; an emitter may choose another
     bool notable;              // shown among the last events of the status page
-    std::string_view meaning;  // sentences; a first word that names the event's subject
+    std::string_view meaning;  // sentences; the first words name the event's subject
     std::string_view action;   // what an operator does about it
 };
 
 std::span<const CatalogEntry> catalog();
 
-// Null when the name is in no row.
+// Null when no row has this name.
 const CatalogEntry* find_event(std::string_view name);
 
 // The journal's catalog file (systemd.io/CATALOG), packaging/memoird.catalog.

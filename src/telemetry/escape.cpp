@@ -34,7 +34,7 @@ CodePoint next(std::string_view text) {
     return {value, length, true};
 }
 
-// Moves the cursor, ends a line somewhere, or changes the order in which a line is read.
+// Moves the cursor, ends a line, or changes the direction in which a line is read.
 bool harmful(char32_t c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0x061c || c == 0x200e ||
            c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
@@ -66,7 +66,7 @@ void append_escaped(std::string& out, char32_t c) {
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     while (true) {
-        // Nearly all text is of plain ASCII letters; they go over in one piece.
+        // Nearly all text is plain ASCII; it is appended in one piece.
         std::size_t plain = 0;
         while (plain < text.size() && stands_as_it_is(text[plain])) ++plain;
         out.append(text.substr(0, plain));

@@ -1,6 +1,6 @@
 #pragma once
-// Text from outside made safe for a line of log. Whatever the bytes are, valid UTF-8 or not, the result is
-// valid UTF-8, holds no line break and nothing that moves a terminal's cursor or reverses what is read.
+// Makes text from outside safe for a line of the log. Whether the bytes are valid UTF-8 or not, the result is
+// valid UTF-8 without line breaks, and without anything that moves a terminal's cursor or reverses the text.
 // Thread safety: functions.
 
 #include <string>

@@ -11,8 +11,8 @@ namespace memoir::telemetry {
 // 2026-01-31T12:00:00.123456Z, always UTC and microseconds.
 std::string rfc3339(std::chrono::system_clock::time_point time);
 
-// {"ts":…,"level":…,"event":…,"message":…,fields…}\n. A field that has one of these four names gets a `_` at
-// its end, so that no name stands twice. What is not finite becomes null.
+// {"ts":…,"level":…,"event":…,"message":…,fields…}\n. A field with one of these four names gets a trailing
+// `_`, so that no name occurs twice. A number that is not finite becomes null.
 void append_json_line(std::string& out, const Stamped& stamped);
 
 // TIME LEVEL message event=… key=value …\n

@@ -1,9 +1,9 @@
 #pragma once
 // Counters, gauges and histograms with labels, and their Prometheus text (exposition format 0.0.4). A family
-// is one metric; its series come to be when a set of label values is first used, and stay. Updating costs a
-// shared lock, a look-up and one relaxed atomic; where that is too much, keep what with() returned: it lives
-// as long as the family. Label values come from configuration and our own tables, never from outside: each
-// new one is a new series for ever. Thread safety: all of it.
+// is one metric; its series are created when a set of label values is first used, and are kept. An update
+// costs a shared lock, a look-up and one relaxed atomic; where that is too much, keep the reference that
+// with() returns: it is valid as long as the family. Label values come from configuration and our own tables,
+// never from outside: each new one is a new series for ever. Thread safety: all of it.
 
 #include <algorithm>
 #include <atomic>
@@ -27,7 +27,7 @@ using Labels = std::initializer_list<std::string_view>;
 class Counter {
   public:
     void add(std::uint64_t n = 1) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
-    // For a count that somebody else keeps: takes it over unless it is lower than what was seen before.
+    // For a count that is kept elsewhere: adopts it unless it is lower than the last one.
     void follow(std::uint64_t total) noexcept;
     std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
 
@@ -129,7 +129,8 @@ class GaugeFamily : public Family<Gauge> {
     void set(Labels values, double value) { with(values).set(value); }
     void add(Labels values, double value) { with(values).add(value); }
     double value(Labels values) { return with(values).value(); }
-    // Forgets all series: before a set of labels that can shrink is written anew. References from with() end.
+    // Drops all series, before a set of labels that can shrink is written again. Invalidates references from
+    // with().
     void clear();
     void append(std::string& out) const override;
 

@@ -55,8 +55,7 @@ std::string field_name(std::string_view key) {
     return name;
 }
 
-// A value without a line break stands in one line; any other is preceded by its length, 64 bits
-// little-endian.
+// A value without a line break is one line; any other is preceded by its length, 64 bits little-endian.
 void append(std::string& out, std::string_view name, std::string_view value) {
     value = value.substr(0, max_value);
     out += name;
@@ -71,7 +70,7 @@ void append(std::string& out, std::string_view name, std::string_view value) {
     out += '\n';
 }
 
-// journalctl shows MESSAGE alone, so it says by itself which job, why, and what to do; all else is in fields.
+// journalctl shows only MESSAGE, so it says which job, why, and what to do; everything else is in fields.
 std::string journal_message(const Event& event) {
     std::string out = event.message;
     for (const Field& field : event.fields) {
@@ -120,7 +119,7 @@ bool JournalSink::send(const std::string& entry, const std::stop_token& stop) {
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
     while (true) {
-        // Not connected: the name is looked up each time, so a journald whose socket was made anew is found.
+        // Not connected: the name is looked up each time, so that a journald with a new socket is found.
         if (sendto(socket_, entry.data(), entry.size(), MSG_NOSIGNAL,
                    reinterpret_cast<const sockaddr*>(&address), sizeof address) >= 0)
             return true;
@@ -136,7 +135,7 @@ std::size_t JournalSink::write(std::span<const Stamped> events, std::stop_token 
     std::size_t lost = 0;
     for (std::size_t i = 0; i < events.size(); ++i) {
         if (send(journal_entry(events[i], identifier_), stop)) continue;
-        if (stop.stop_requested()) return lost + events.size() - i;  // and waits for no other one
+        if (stop.stop_requested()) return lost + events.size() - i;  // without waiting for the others
         ++lost;
     }
     return lost;

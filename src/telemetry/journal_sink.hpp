@@ -1,9 +1,9 @@
 #pragma once
-// Events as entries of systemd's journal, each field by its own name. Speaks the journal's native protocol (a
-// datagram an entry, systemd.io/JOURNAL_NATIVE_PROTOCOL) on a socket of its own: sd_journal_sendv sends the
-// same bytes, but blocks without end while journald is stopped and its queue is full, and then a daemon that
-// is told to stop could not. Here a send lasts 200 ms at most. Fields: MESSAGE, PRIORITY, MESSAGE_ID (from
-// the catalog), SYSLOG_IDENTIFIER, MEMOIR_EVENT and MEMOIR_<FIELD>.
+// Events as entries of systemd's journal, each field under its own name. Speaks the journal's native protocol
+// (a datagram per entry, systemd.io/JOURNAL_NATIVE_PROTOCOL) on its own socket: sd_journal_sendv sends the
+// same bytes, but blocks indefinitely while journald is stopped and its queue is full, and a daemon could
+// then not be stopped. Here a send takes at most 200 ms. Fields: MESSAGE, PRIORITY, MESSAGE_ID (from the
+// catalog), SYSLOG_IDENTIFIER, MEMOIR_EVENT and MEMOIR_<FIELD>.
 
 #include <string>
 
@@ -18,7 +18,7 @@ class JournalSink final : public Sink {
   public:
     static constexpr const char* journald = "/run/systemd/journal/socket";
 
-    // Throws std::system_error when there is no socket to be had at all. `path` need not exist yet.
+    // Throws std::system_error when no socket can be created. `path` need not exist yet.
     explicit JournalSink(std::string identifier, std::string path = journald);
     ~JournalSink() override;
     JournalSink(const JournalSink&) = delete;
@@ -33,7 +33,7 @@ class JournalSink final : public Sink {
 };
 
 // Whether standard error is a stream to the journal: $JOURNAL_STREAM is "device:inode" of it (systemd.exec).
-// The variable alone proves nothing: children of services inherit it.
+// The variable alone is not proof: children of services inherit it.
 bool stderr_is_journal();
 
 }  // namespace memoir::telemetry

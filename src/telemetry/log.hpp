@@ -1,6 +1,6 @@
 #pragma once
 // Events: what operators see. An event has a stable name (docs/contract.md, "Event names"), a level, a
-// message of ours and typed fields. No field and no message ever holds memory content, prompts, replies,
+// message of ours and typed fields. Fields and messages never hold memory content, prompts, replies,
 // feedback, credentials or a URL's user-info. Thread safety: Log::emit may be called from any thread and does
 // not block on the sink.
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t batch = 1024;      // events handed to the sink at once
 constexpr std::size_t max_recent = 50;   // a status page's worth
 constexpr Milliseconds farewell{2'000};  // how long the destructor waits for the sink
-// After a batch the thread lets events gather instead of being woken for each: under load it costs a few
+// After a batch the thread lets events gather instead of being woken for each: under load this takes a few
 // hundred wake-ups a second instead of tens of thousands.
 constexpr Milliseconds gather{2};
 
@@ -39,7 +39,7 @@ SinkLog::SinkLog(std::unique_ptr<Sink> sink, Level level, Bounds bounds)
 
 SinkLog::~SinkLog() {
     flush(farewell);
-    thread_.request_stop();  // also ends a write that waits for its receiver
+    thread_.request_stop();  // also ends a write that is waiting for its receiver
     thread_.join();
 }
 
@@ -68,7 +68,7 @@ void SinkLog::emit(Event event) {
     if (wake) work_.notify_one();
 }
 
-// Comes right after the events that filled the queue. Enters it whatever the bounds say.
+// Follows the events that filled the queue, and is queued beyond its bounds.
 void SinkLog::report_drops() {
     const auto count = static_cast<std::int64_t>(std::exchange(unreported_, 0));
     if (!wants(Level::warning)) return;
@@ -103,7 +103,7 @@ void SinkLog::run(std::stop_token stop) {
         try {
             lost = sink_->write(taken, stop);
         } catch (const std::exception&) {
-            lost = taken.size();  // out of memory; nothing to tell it to
+            lost = taken.size();  // out of memory: it cannot be reported
         }
         lock.lock();
         finished_ += taken.size();

@@ -2,9 +2,9 @@
 // The log of a running program: a bounded queue, one thread and the sink behind it.
 //
 // emit() costs a lock and never waits for the sink. When the queue is full the newest event is dropped and
-// counted; when there is room again one event memoir.log.dropped tells how many. Destroying the log writes
-// what is queued, for two seconds at most. Keeps the last notable events (warnings, errors, and what the
-// catalog calls notable) for the status page, also those that were dropped. Thread safety: all of it.
+// counted; when there is room again one event memoir.log.dropped reports how many. Destroying the log writes
+// what is queued, for two seconds at most. The last notable events (warnings, errors, and what the catalog
+// marks as notable) are kept for the status page, dropped ones included. Thread safety: all of it.
 
 #include <atomic>
 #include <condition_variable>

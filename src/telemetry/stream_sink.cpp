@@ -12,7 +12,7 @@
 namespace memoir::telemetry {
 namespace {
 
-// A pipe that poll() calls writable takes PIPE_BUF bytes without blocking; a file takes anything.
+// A pipe that poll() reports as writable accepts PIPE_BUF bytes without blocking; a file accepts any number.
 std::size_t piece_size(int descriptor) {
     struct stat status {};
     const bool file = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
@@ -35,7 +35,7 @@ StreamSink::StreamSink(std::FILE* stream, Lines lines)
       lines_(lines),
       piece_(piece_size(descriptor_)),
       out_(std::make_shared<spdlog::sinks::stdout_sink_base<spdlog::details::console_nullmutex>>(stream)) {
-    // Lines come complete, with their end.
+    // Lines are complete, with their line end.
     out_->set_formatter(
         std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc, ""));
 }
@@ -68,7 +68,8 @@ std::size_t StreamSink::write(std::span<const Stamped> events, std::stop_token s
         else
             append_text_line(line, events[i]);
         if (!buffer.empty() && buffer.size() + line.size() > piece_) hand_over();
-        if (lost > 0 && stop.stop_requested()) return lost + events.size() - i;  // waits for no other piece
+        if (lost > 0 && stop.stop_requested())
+            return lost + events.size() - i;  // without waiting for the other pieces
         buffer += line;
         ++held;
     }

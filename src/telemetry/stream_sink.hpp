@@ -1,7 +1,7 @@
 #pragma once
-// Lines on a stream, through spdlog: text for people or JSON for programs. Before each piece it asks whether
-// the descriptor takes it, and hands over no more than a pipe takes at once, so that a reader that has
-// stopped reading holds the thread for 200 ms at most and a stop always gets through.
+// Lines on a stream, through spdlog: text for people or JSON for programs. Before each piece it polls the
+// descriptor, and it writes no more than a pipe accepts at once, so that a reader that has stopped reading
+// holds the thread for at most 200 ms and a stop always gets through.
 
 #include <cstdio>
 #include <memory>
@@ -28,7 +28,7 @@ class StreamSink final : public Sink {
 
     int descriptor_;
     Lines lines_;
-    std::size_t piece_;  // bytes handed over at once
+    std::size_t piece_;  // bytes written at once
     std::shared_ptr<spdlog::sinks::sink> out_;
 };
 

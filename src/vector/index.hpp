@@ -32,7 +32,8 @@ struct Point {
 };
 
 struct Query {
-    std::string agent_id, org_id, user_id;
+    std::optional<std::string> agent_id, org_id;  // none: any
+    std::string user_id;
     std::optional<std::string> kind;  // episodic, semantic; none: both
     std::vector<float> vector;
     int limit = 10;
@@ -65,6 +66,7 @@ class Index {
     struct Seen {
         bool there = true;                         // false: prepare() will create it
         std::vector<std::string> missing_indexes;  // payload indexes that prepare() will create
+        std::vector<std::string> limits;  // quotas of the server's that end writing: "max_points_count 100"
     };
     virtual Seen look(std::stop_token stop) {
         prepare(std::move(stop));  // which creates nothing where nothing else is said

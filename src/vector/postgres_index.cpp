@@ -98,26 +98,31 @@ void PostgresIndex::remove(std::span<const std::string> pids, std::stop_token st
     }
 }
 
+pg::Statement PostgresIndex::candidates(const Query& query) const {
+    auto params = pg::Params().add(model_).add(dimension_).add(query.user_id);
+    // Hex whatever bytea_output says, and however backslashes are read here.
+    auto sql = "select v.pid, chr(92) || 'x' || encode(array_send(v.vector), 'hex') from " + memories_ +
+               " m join " + table_ +
+               " v on v.pid = m.pid where v.model = $1::text and cardinality(v.vector) = $2::integer "
+               "and m.user_id = $3::text";
+    const auto compare = [&](const char* column, const std::optional<std::string>& value) {
+        if (!value) return;
+        params.add(*value);
+        sql += std::string(" and m.") + column + " = $" + std::to_string(params.size()) + "::text";
+    };
+    compare("agent_id", query.agent_id);
+    compare("org_id", query.org_id);
+    compare("kind", query.kind);
+    return {std::move(sql), std::move(params)};
+}
+
 std::vector<Hit> PostgresIndex::search(const Query& query, std::stop_token stop) {
     check_vector(query.vector, dimension_);
     auto connection = pool_.acquire(stop);
     // A cursor keeps memory small whatever the scope holds; it lives in a transaction, so a pooler is fine.
     pg::Transaction transaction(*connection, pg::Transaction::Durability::off);
-    // Hex whatever bytea_output says, and however backslashes are read here.
-    transaction.exec(
-        "declare scope no scroll cursor for select v.pid, chr(92) || 'x' || encode(array_send(v.vector), "
-        "'hex') from " +
-            memories_ + " m join " + table_ +
-            " v on v.pid = m.pid where m.agent_id = $1::text and m.org_id = $2::text "
-            "and m.user_id = $3::text and ($4::text is null or m.kind = $4::text) "
-            "and v.model = $5::text and cardinality(v.vector) = $6::integer",
-        pg::Params()
-            .add(query.agent_id)
-            .add(query.org_id)
-            .add(query.user_id)
-            .add(query.kind)
-            .add(model_)
-            .add(dimension_));
+    const auto found = candidates(query);
+    transaction.exec("declare scope no scroll cursor for " + found.sql, found.params);
     Nearest nearest(query);
     std::vector<float> vector;
     for (int rows = fetched_rows; rows == fetched_rows;) {

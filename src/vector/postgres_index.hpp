@@ -2,7 +2,7 @@
 // The vector index as a table beside memories, for trials and small installations: SCHEMA.memoird_vectors(pid
 // → memories on delete cascade, model, vector real[]). What is written is written by the settling
 // transaction, so there is never a vector without its memory, nor one of a memory whose settle failed.
-// Search is exact: the cosine with every vector of the scope.
+// Search is exact: the cosine with every vector that the query's filter lets through.
 // Thread safety: all of it. Errors: pg::Error as it comes; Failure for a vector that does not fit.
 
 #include <string>
@@ -27,6 +27,9 @@ class PostgresIndex : public Index {
                             std::stop_token stop) override;
     void remove(std::span<const std::string> pids, std::stop_token stop) override;
     std::vector<Hit> search(const Query& query, std::stop_token stop) override;
+    // What a search reads: pids and vectors, in hex. Each shape of a query (with and without agent and
+    // organisation) is a statement of its own, so that each gets its own plan.
+    pg::Statement candidates(const Query& query) const;
     void each_pid(const std::function<void(std::span<const std::string>)>& page,
                   std::stop_token stop) override;
 

@@ -19,6 +19,8 @@ constexpr int pids_a_page = 250;              // strict mode limits pages; its s
 // memories, but a page no larger than this.
 constexpr int largest_page = 4096;
 constexpr Milliseconds connect_timeout{5'000};
+// A page of a hundred thousand hits; no other answer comes near it.
+constexpr std::size_t most_response_bytes = 16U << 20;
 
 pg::Effect no_effect() {
     return [](pg::Transaction&) {};
@@ -51,6 +53,7 @@ json QdrantIndex::exchange(const char* method, std::string_view path, std::strin
     request.ca_file = options_.ca_file;
     request.connect_timeout = std::min(connect_timeout, options_.timeout);
     request.timeout = options_.timeout;
+    request.max_response_bytes = most_response_bytes;
     try {
         return qdrant::result(client_.send(request, stop), what);
     } catch (const http::TransportFailure& failure) {
@@ -155,6 +158,7 @@ Index::Seen QdrantIndex::look(std::stop_token stop) {
         const auto indexed = info.value("payload_schema", json::object());
         for (const auto& index : qdrant::payload_indexes())
             if (!indexed.contains(index.key)) seen.missing_indexes.emplace_back(index.key);
+        seen.limits = qdrant::quotas(info);
     } catch (const qdrant::Misfit& misfit) {
         throw StartError(misfit.reason(), misfit.hint);
     } catch (const qdrant::Refusal& refusal) {
@@ -184,7 +188,14 @@ void QdrantIndex::call(Nature nature, std::stop_token stop, const std::function<
 void QdrantIndex::probe(Nature nature, std::stop_token stop) {
     repaired(nature, stop, [&] {
         if (nature == Nature::write) {
-            // The point of a pid that cannot exist: pids have 21 characters.
+            // The point of a pid that cannot exist: pids have 21 characters. A collection may take what
+            // removes and refuse what adds (a quota), so both are tried.
+            Point point;
+            point.pid = "probe";
+            point.vector.assign(static_cast<std::size_t>(dimension_), 0);
+            point.vector.front() = 1;
+            for (const auto& body : qdrant::upserts(std::span(&point, 1)))
+                write_exchange("PUT", "/points", body, "probing", stop);
             write_exchange("POST", "/points/delete", qdrant::removal_of_id(point_id("probe")), "probing",
                            stop);
             return;
@@ -200,12 +211,43 @@ void QdrantIndex::probe(Nature nature, std::stop_token stop) {
     });
 }
 
+bool QdrantIndex::learn(const qdrant::Refusal& refusal, std::atomic<std::size_t>& most, std::size_t asked,
+                        const char* of) {
+    // Not for ever: what it says has to be less than what was asked for.
+    const auto known = most.load();
+    if (!refusal.limit || *refusal.limit >= asked || (known != 0 && *refusal.limit >= known)) return false;
+    most = *refusal.limit;
+    const auto takes = "for at most " + std::to_string(*refusal.limit) + " " + of;
+    log_.info("memoir.backend.learned", "qdrant: from now on asked " + takes,
+              {{"endpoint", std::string("qdrant")}, {"collection", options_.collection}, {"takes", takes}});
+    return true;
+}
+
+std::vector<std::string> QdrantIndex::upserts(std::span<const Point> points) const {
+    const auto most = most_points_.load();
+    if (most == 0) return qdrant::upserts(points);
+    std::vector<std::string> bodies;
+    for (; !points.empty(); points = points.subspan(std::min(points.size(), most)))
+        for (auto& body : qdrant::upserts(points.first(std::min(points.size(), most))))
+            bodies.push_back(std::move(body));
+    return bodies;
+}
+
 pg::Effect QdrantIndex::write(std::span<const Point> points, std::stop_token stop) {
     if (points.empty()) return no_effect();
     for (const auto& point : points) check_vector(point.vector, dimension_);
-    const auto bodies = qdrant::upserts(points);
+    auto bodies = upserts(points);
     call(Nature::write, stop, [&] {
-        for (const auto& body : bodies) write_exchange("PUT", "/points", body, "upserting", stop);
+        for (std::size_t sent = 0; sent < bodies.size();) {
+            try {
+                write_exchange("PUT", "/points", bodies[sent], "upserting", stop);
+                ++sent;
+            } catch (const qdrant::Refusal& refusal) {
+                if (!learn(refusal, most_points_, points.size(), "points a request")) throw;
+                bodies = upserts(points);  // from the start: a point that is written twice is one
+                sent = 0;
+            }
+        }
         for (auto left = points; !left.empty(); left = left.subspan(std::min(left.size(), pids_a_request)))
             write_exchange("POST", "/points/delete",
                            qdrant::removal_of_others(left.first(std::min(left.size(), pids_a_request))),
@@ -236,13 +278,25 @@ void QdrantIndex::remove(std::span<const std::string> pids, std::stop_token stop
     }
 }
 
+int QdrantIndex::page_of(int limit) const {
+    const auto most = most_hits_.load();
+    return most == 0 ? limit : static_cast<int>(std::min<std::size_t>(most, static_cast<std::size_t>(limit)));
+}
+
 std::vector<Hit> QdrantIndex::search_once(const Query& query, std::stop_token stop) {
     for (int limit = query.limit;; limit = std::min(limit * 2, std::max(largest_page, query.limit))) {
-        auto page =
-            qdrant::hits(exchange("POST", "/points/query", qdrant::search(query, limit), "searching", stop));
+        limit = page_of(limit);
+        qdrant::Page page;
+        try {
+            page = qdrant::hits(
+                exchange("POST", "/points/query", qdrant::search(query, limit), "searching", stop));
+        } catch (const qdrant::Refusal& refusal) {
+            if (!learn(refusal, most_hits_, static_cast<std::size_t>(limit), "hits a request")) throw;
+            continue;
+        }
         auto hits = qdrant::distinct(std::move(page.hits), query.score_above);
         const auto wanted = static_cast<std::size_t>(query.limit);
-        const bool all = page.points < static_cast<std::size_t>(limit) || limit >= largest_page;
+        const bool all = page.points < static_cast<std::size_t>(limit) || limit >= page_of(largest_page);
         if (hits.size() < wanted && !all) continue;
         if (hits.size() > wanted) hits.resize(wanted);
         return hits;
@@ -272,8 +326,8 @@ void QdrantIndex::each_pid(const std::function<void(std::span<const std::string>
         json next;
         call(Nature::read, stop, [&] {
             try {
-                const auto result =
-                    exchange("POST", "/points/scroll", qdrant::scroll(offset, pids_a_page), "listing", stop);
+                const auto result = exchange("POST", "/points/scroll",
+                                             qdrant::scroll(offset, page_of(pids_a_page)), "listing", stop);
                 pids = qdrant::scrolled(result);
                 next = result.value("next_page_offset", json());
             } catch (const qdrant::Refusal& refusal) {

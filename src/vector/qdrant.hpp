@@ -20,7 +20,8 @@ namespace memoir::vector {
 
 namespace qdrant {
 struct PayloadIndex;
-}
+class Refusal;
+}  // namespace qdrant
 
 class QdrantIndex : public Index {
   public:
@@ -58,12 +59,18 @@ class QdrantIndex : public Index {
     void call(endpoint::Nature nature, std::stop_token stop, const std::function<void()>& work);
     void probe(endpoint::Nature nature, std::stop_token stop);
     std::vector<Hit> search_once(const Query& query, std::stop_token stop);
+    // Strict mode's limits are learned once, from the refusal that names them; false: it names none.
+    bool learn(const qdrant::Refusal& refusal, std::atomic<std::size_t>& most, std::size_t asked,
+               const char* of);
+    std::vector<std::string> upserts(std::span<const Point> points) const;
+    int page_of(int limit) const;
 
     const Options options_;
     const std::string base_;  // the collection's URL
     const int dimension_;
     http::Client& client_;
     telemetry::Log& log_;
+    std::atomic<std::size_t> most_points_ = 0, most_hits_ = 0;  // of one request; 0: no limit is known
     std::atomic<bool> prepared_ =
         false;                     // the collection was seen and fits; written by whoever sees it first
     endpoint::Endpoint endpoint_;  // last: its probe uses all the others

@@ -5,6 +5,7 @@
 
 #include "base/json_text.hpp"
 #include "endpoint/classify.hpp"
+#include "vector/qdrant_errors.hpp"
 #include "vector/qdrant_wire.hpp"
 #include "vector/similarity.hpp"
 
@@ -32,8 +33,26 @@ Failure told(const Failure& seen, std::string_view what) {
                   std::string(what) + ": HTTP 200 with a body that is no answer of this API");
 }
 
-[[noreturn]] void throw_status(const http::Response& response, bool json_body, std::string_view what) {
+// The server's words, for comparisons only.
+std::string_view error_text(const json& answer, const std::string& body) {
+    if (!answer.is_object()) return body;  // 401 and 403 are plain text
+    const auto at = json::json_pointer("/status/error");
+    return answer.contains(at) && answer[at].is_string() ? answer[at].get_ref<const std::string&>()
+                                                         : std::string_view();
+}
+
+[[noreturn]] void throw_status(const http::Response& response, const json& answer, std::string_view what) {
     constexpr int not_found = 404;
+    const bool json_body = answer.is_object();
+    const auto text = error_text(answer, response.body);
+    if (const auto* row = find_error(text)) {
+        Failure failure(row->type, std::string(what) + ": HTTP " + std::to_string(response.status) + ": " +
+                                       std::string(row->reason));
+        failure.hint = row->hint;
+        if (row->type == FailureType::throttled)
+            failure.retry_after = http::retry_after(response, std::chrono::system_clock::now());
+        throw failure;
+    }
     auto failure =
         told(endpoint::classify({.status = response.status,
                                  .retry_after = http::retry_after(response, std::chrono::system_clock::now()),
@@ -45,7 +64,11 @@ Failure told(const Failure& seen, std::string_view what) {
         failure.hint = "create the collection that vector.collection names";
         throw Refusal(failure, not_found);
     }
-    if (failure.type() == FailureType::permanent) throw Refusal(failure, response.status);
+    if (failure.type() == FailureType::permanent) {
+        Refusal refusal(failure, response.status);
+        refusal.limit = strict_limit(text);
+        throw refusal;
+    }
     throw failure;
 }
 
@@ -70,12 +93,13 @@ const std::string* pid_of(const json& point) {
 }  // namespace
 
 json result(const http::Response& response, std::string_view what) {
-    // No payload that we write lies deeper; copying what nests a million levels would overflow the stack.
+    // No payload that we write lies deeper; copying what nests a million levels would overflow the stack. A
+    // hit has seven values: enough for 70,000 of them, whose tree takes some 60 MB.
     constexpr int deepest = 160;
-    auto answer = json_fits(response.body, deepest, response.body.size())
-                      ? json::parse(response.body, nullptr, false)
-                      : json(json::value_t::discarded);
-    if (response.status != 200) throw_status(response, answer.is_object(), what);
+    constexpr std::size_t most_values = 500'000;
+    auto answer = json_fits(response.body, deepest, most_values) ? json::parse(response.body, nullptr, false)
+                                                                 : json(json::value_t::discarded);
+    if (response.status != 200) throw_status(response, answer, what);
     const auto* status = member(answer, "status");
     if (!status || *status != "ok" || !answer.contains("result")) throw_no_answer(what);
     return std::move(answer["result"]);
@@ -134,6 +158,19 @@ void check_collection(const json& info, const std::string& name, int dimension) 
                          ", readers need Cosine",
                      hint);
     }
+}
+
+std::vector<std::string> quotas(const json& info) {
+    const auto at = json::json_pointer("/config/strict_mode_config");
+    std::vector<std::string> found;
+    if (!info.is_object() || !info.contains(at) || !info[at].is_object()) return found;
+    const auto* enabled = member(info[at], "enabled");
+    if (!enabled || *enabled != true) return found;
+    for (const auto* name :
+         {"max_points_count", "max_collection_vector_size_bytes", "max_collection_payload_size_bytes"})
+        if (const auto* limit = member(info[at], name); limit && limit->is_number_integer())
+            found.push_back(std::string(name) + " " + limit->dump());
+    return found;
 }
 
 Page hits(const json& result) {

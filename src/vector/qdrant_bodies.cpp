@@ -90,8 +90,9 @@ std::string category_removal(const std::string& pid) {
 }
 
 std::string search(const Query& query, int limit) {
-    auto must = json::array({equals("agent_id", query.agent_id), equals("org_id", query.org_id),
-                             equals("user_id", query.user_id)});
+    auto must = json::array({equals("user_id", query.user_id)});
+    if (query.agent_id) must.push_back(equals("agent_id", *query.agent_id));
+    if (query.org_id) must.push_back(equals("org_id", *query.org_id));
     if (query.kind) must.push_back(equals("kind", *query.kind));
     json body{{"query", query.vector},
               {"filter", {{"must", std::move(must)}}},

@@ -3,6 +3,7 @@
 // 1.20). Thread safety: pure functions, no I/O. No text of the server is ever kept: it echoes requests.
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class Refusal : public Failure {
     Refusal(Failure failure, int status) : Failure(std::move(failure)), status_(status) {}
     int status() const { return status_; }
     bool no_collection() const { return status_ == 404; }
+    // What strict mode allows at most of what there was too much of.
+    std::optional<std::size_t> limit;
 
   private:
     int status_;
@@ -68,6 +71,9 @@ void require_done(const nlohmann::json& result, std::string_view what);
 
 // Throws Misfit when the collection (the result of GET /collections/NAME) is not one for such vectors.
 void check_collection(const nlohmann::json& info, const std::string& name, int dimension);
+
+// Quotas of its strict mode, where that is on: "max_points_count 100".
+std::vector<std::string> quotas(const nlohmann::json& info);
 
 struct Page {
     std::vector<Hit> hits;  // as they come, double pids included; points without a pid are left out

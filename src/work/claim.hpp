@@ -31,7 +31,9 @@ class Claim {
         std::swap(forfeited_, other.forfeited_);
         return *this;
     }
-    ~Claim() { settled(); }
+    ~Claim() {
+        if (auto* table = std::exchange(table_, nullptr)) table->let_go(fence());
+    }
 
     const queue::Job& job() const { return job_; }
     Run& run() const { return *run_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace memoir::work {
 
@@ -27,6 +28,25 @@ void ClaimTable::drop(const queue::Fence& claim) {
     std::lock_guard lock(mutex_);
     const auto found = entries_.find(claim.id);
     if (found != entries_.end() && found->second.fence.claimed_by == claim.claimed_by) entries_.erase(found);
+}
+
+void ClaimTable::let_go(const queue::Fence& claim) {
+    drop(claim);
+    std::lock_guard lock(mutex_);
+    let_go_.push_back(claim);
+}
+
+std::vector<queue::Fence> ClaimTable::take_let_go() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(let_go_, {});
+}
+
+void ClaimTable::renewed_all(TimePoint sent) {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, entry] : entries_) {
+        entry.renewed = std::max(entry.renewed, sent);
+        entry.lost = false;
+    }
 }
 
 void ClaimTable::settling(std::span<const std::int64_t> ids, bool value) {

@@ -36,6 +36,9 @@ class ClaimTable {
     // `since`: when the claim statement was sent; the lease counts from there.
     void add(const queue::Job& job, std::shared_ptr<Run> run, TimePoint since);
     void drop(const queue::Fence& claim);
+    // The same of one that is not settled: the next heartbeat hands its row back.
+    void let_go(const queue::Fence& claim);
+    std::vector<queue::Fence> take_let_go();
     // From here to drop() the row may leave the table at any moment by our own doing.
     void settling(std::span<const std::int64_t> ids, bool value);
     bool lost(std::int64_t id) const;
@@ -49,6 +52,8 @@ class ClaimTable {
     std::vector<queue::Fence> reconcile(std::span<const std::int64_t> asked,
                                         std::span<const queue::Fence> read, TimePoint sent,
                                         std::vector<std::int64_t>& lost);
+    // The process's own row is the lease of all that it holds, and was renewed by a statement sent at `sent`.
+    void renewed_all(TimePoint sent);
     // Cancels what was not renewed for so long: the lease may be somebody else's by now. Returns how many.
     int cancel_unrenewed(TimePoint now, Milliseconds limit);
     // Cancels runs past their deadline; returns how many are past it by more than `grace`: stuck loops.
@@ -74,6 +79,7 @@ class ClaimTable {
     mutable std::mutex mutex_;
     std::unordered_map<std::int64_t, Entry> entries_;
     std::multiset<std::string> flights_;
+    std::vector<queue::Fence> let_go_;
 };
 
 }  // namespace memoir::work

@@ -23,9 +23,9 @@ struct Context {
     ClaimTable& claims;
     Lanes& lanes;
     Tally& tally;
-    std::function<void(Milliseconds)> parked;  // a job of ours is due after so long
-    std::function<void()> let_go;              // a row of ours is held by nobody here: hand it back soon
-    std::stop_token abandon;  // nothing is waited for any more: a second signal, or the drain's end
+    std::function<void(std::int64_t, Milliseconds)> parked;  // this job of ours is due after so long
+    std::function<void()> let_go;  // a row of ours is held by nobody here: hand it back soon
+    std::stop_token abandon;       // nothing is waited for any more: a second signal, or the drain's end
 
     // The one of now. A claim is worked on by the plan that it was made under.
     PlanPtr plan() const { return lanes.plan(); }

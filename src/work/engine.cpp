@@ -8,9 +8,12 @@
 
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
+#include "work/duties.hpp"
+#include "work/fan_in_repair.hpp"
 #include "work/lease_keeper.hpp"
 #include "work/loop.hpp"
 #include "work/queue_poller.hpp"
+#include "work/recovery.hpp"
 
 namespace memoir::work {
 
@@ -29,7 +32,7 @@ struct Engine::State {
           plans{plan},
           context{plan->options.lease,
                   settings.schema,
-                  settings.indexed,
+                  settings.additions.pending_index,
                   pool,
                   log,
                   identity,
@@ -45,12 +48,35 @@ struct Engine::State {
                      return settings.heartbeat_extra ? settings.heartbeat_extra(identity.nonce())
                                                      : pg::Segment{};
                  }),
-          poller(context, settings.pauses, [this] {
-              if (settings.tick) settings.tick();
-          }) {
+          duties(context,
+                 settings.duties_database.conninfo.empty() ? settings.database : settings.duties_database,
+                 settings.additions.duties),
+          poller(context, settings.additions.pauses) {
         tally.observer = std::move(observer);
-        context.parked = [this](Milliseconds delay) { keeper.due_in(delay); };
+        context.parked = [this](std::int64_t job, Milliseconds delay) { duties.due_in(job, delay); };
         context.let_go = [this] { keeper.nudge(); };
+        add_duties();
+    }
+
+    // The claims of dead holders, lost fan-ins, and what the caller brings along.
+    void add_duties() {
+        const auto beat = LeaseKeeper::interval(context.lease);
+        const Recovery::View view{settings.additions.hosts, settings.additions.draining_since,
+                                  [this] { return keeper.healthy(); }};
+        const auto recovery = [&](const std::string& kind) {
+            return [this, recovery = std::make_shared<Recovery>(context, view, kind)](
+                       pg::Connection& connection, int limit) { return recovery->slice(connection, limit); };
+        };
+        duties.add({"recover", beat, recovery("")});
+        for (const auto kind : queue::all_kinds)
+            duties.add(
+                {"bury " + std::string(kind), beat, recovery(std::string(kind)),
+                 [this, kind = std::string(kind)] { return context.plan()->registry.contains(kind); }});
+        duties.add({"fan-in", beat,
+                    [this, repair = std::make_shared<FanInRepair>(context)](
+                        pg::Connection& connection, int limit) { return repair->slice(connection, limit); },
+                    [this] { return context.plan()->has_graph; }});
+        for (auto& duty : settings.duties) duties.add(std::move(duty));
     }
 
     // A loop and its thread.
@@ -143,6 +169,7 @@ struct Engine::State {
     Context context;
     Settler settler;
     LeaseKeeper keeper;
+    Duties duties;
     QueuePoller poller;
     std::mutex mutex;
     std::condition_variable_any ended;
@@ -166,6 +193,7 @@ Engine::~Engine() {
 void Engine::start() {
     auto& s = *state_;
     s.keeper.start();
+    s.duties.start();
     s.poller.start();
     std::lock_guard lock(s.mutex);
     s.hire();
@@ -202,11 +230,14 @@ void Engine::wake(const std::string& kind) {
 
 void Engine::poke() {
     state_->lanes.poke();
+    state_->duties.poke();
 }
 
 Engine::Drained Engine::drain(const std::stop_token& hurry) {
     auto& s = *state_;
     s.stop_claiming();
+    s.keeper.nudge();  // who may be killed meanwhile says that it drains
+    s.duties.stop();
     s.poller.stop();
     s.close_models();
     s.cancel_hopeless();

@@ -15,7 +15,9 @@
 
 #include "pg/pool.hpp"
 #include "queue/probe.hpp"
+#include "schema/schema.hpp"
 #include "telemetry/log.hpp"
+#include "work/duties.hpp"
 #include "work/plan.hpp"
 #include "work/tally.hpp"
 
@@ -25,12 +27,12 @@ namespace memoir::work {
 struct EngineSettings {
     std::string schema;
     std::string host;             // as it stands in claimed_by
-    bool indexed = false;         // schema::Additions::pending_index
-    bool pauses = false;          // the table memoird_pauses is there
+    schema::Additions additions;  // what of ours is there
     pg::ConnectOptions database;  // of the keeper's own connection
-    // Statements that travel with each heartbeat, made by whoever knows the endpoints; gets the nonce.
+    pg::ConnectOptions duties_database;
+    std::vector<Duty> duties;  // beside the engine's own
+    // Statements that follow each heartbeat, made by whoever knows the endpoints; gets the nonce.
     std::function<pg::Segment(const std::string& nonce)> heartbeat_extra;
-    std::function<void()> tick;  // once a poll interval, on the poller's thread
 };
 
 // What runs here now.

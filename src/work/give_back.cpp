@@ -5,6 +5,7 @@
 #include "base/random_id.hpp"
 #include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
+#include "queue/uncharge.hpp"
 #include "work/locked_completion.hpp"
 #include "work/resolve.hpp"
 
@@ -18,11 +19,18 @@ std::string waiting_reason(const Failure& failure) {
     return std::string(queue::waiting_prefix) + failure.endpoint + ": " + failure.reason();
 }
 
+// Enough for another job to be tried first once the endpoint's probe has passed.
+constexpr Milliseconds behind_others{500};
+
+const endpoint::Endpoint* endpoint_of(const Entry& entry, const Failure& failure) {
+    const auto found = std::ranges::find_if(
+        entry.needs, [&](const auto* needed) { return needed->name() == failure.endpoint; });
+    return found == entry.needs.end() ? nullptr : *found;
+}
+
 Milliseconds wait_of(const Entry& entry, const Failure& failure) {
-    Milliseconds wait{0};
-    for (const auto* needed : entry.needs)
-        if (needed->snapshot().name == failure.endpoint) wait = needed->park_for();
-    return wait;
+    const auto* endpoint = endpoint_of(entry, failure);
+    return endpoint && !endpoint::is_unconfirmed(failure) ? endpoint->park_for() : Milliseconds(0);
 }
 
 }  // namespace
@@ -38,11 +46,23 @@ void GiveBack::end(std::span<Claim> batch, std::span<const std::pair<Index, Fail
     for (const auto& [member, told] : failures) {
         auto& claim = batch[member];
         auto failure = told;
-        if (failure.spared && history_.times(claim.job().id) > 0) {
+        const bool met_together =
+            failure.spared && failure.type() == FailureType::outage && !failure.of_account;
+        if (met_together && history_.times(claim.job().id) > 0) {
             failure = Failure(FailureType::job, told.reason());
             failure.endpoint = told.endpoint;
         }
+        if (endpoint::is_unconfirmed(failure) || endpoint::is_of_everybody(failure))
+            history_.refused(claim.job().id, Steady::now());
         auto decision = decide_for(claim, failure);
+        const auto* refuser = endpoint::is_unconfirmed(failure) ? endpoint_of(entry, failure) : nullptr;
+        // Meanwhile it has turned out to be everybody's.
+        if (refuser && !refuser->allows_claims())
+            decision = {Decision::End::park, refuser->park_for() + behind_others, 0};
+        if (decision.end == Decision::End::fail) {
+            if (const auto wait = braked(claim, failure); wait.count() > 0)
+                decision = {Decision::End::park, wait, 0};
+        }
         if (decision.end == Decision::End::fail) {
             const auto hindered = fail(claim, failure, entry);
             if (!hindered) continue;
@@ -53,19 +73,58 @@ void GiveBack::end(std::span<Claim> batch, std::span<const std::pair<Index, Fail
             releases.push_back(member);
             continue;
         }
-        parks.push_back(parting(claim, member, failure, decision));
+        parks.push_back(parting(claim, member, failure, decision, entry));
         tell(claim, failure, parks.back());
     }
     park(batch, parks);
     release(batch, std::move(releases));
+    for (auto* needed : entry.needs) uncharge(needed->take_charged());
+}
+
+// Where an endpoint was involved it has said whose fault it is.
+Milliseconds GiveBack::braked(const Claim& claim, const Failure& failure) {
+    if (!failure.endpoint.empty()) return Milliseconds(0);
+    const auto& kind = claim.job().kind;
+    const auto answer = brake_.may_fail(kind, failure.reason(), Steady::now());
+    if (answer.pulled)
+        context_.log.warning(
+            "memoir.worker.brake",
+            "many jobs of a kind would fail for the same cause; the others wait, and few fail in a minute",
+            {{"kind", kind},
+             {"error", failure.reason()},
+             {"hint",
+              std::string("`memoirctl jobs list --by-cause` shows them; mend the cause, then `memoirctl "
+                          "jobs retry --cause REASON`")}});
+    return answer.wait;
+}
+
+// Asynchronous, and for once: what is not taken back is an attempt too many, and no more than that.
+void GiveBack::uncharge(const std::vector<std::int64_t>& jobs) {
+    if (jobs.empty()) return;
+    try {
+        auto connection = context_.pool.acquire(context_.abandon, connection_wait);
+        connection->exec(queue::uncharge(context_.schema, jobs));
+    } catch (const pg::Error& error) {
+        context_.log.warning(
+            "memoir.worker.uncharge_failed",
+            "attempts of jobs that a backend refused together are still counted",
+            {{"jobs", static_cast<std::int64_t>(jobs.size())}, {"error", std::string(error.what())}});
+    }
 }
 
 GiveBack::Parting GiveBack::parting(const Claim& claim, Index member, const Failure& failure,
-                                    Decision decision) {
+                                    Decision decision, const Entry& entry) {
     const bool waits = decision.attempts == 0;
-    auto reason = waits ? waiting_reason(failure) : failure.reason();
-    if (waits && failure.type() != FailureType::throttled) {
-        const int times = history_.came_back(claim.job().id, Steady::now());
+    auto reason = waits && !endpoint::is_unconfirmed(failure) ? waiting_reason(failure) : failure.reason();
+    if (waits) {
+        const auto* endpoint = endpoint_of(entry, failure);
+        const auto served = endpoint ? std::optional(endpoint->served()) : std::nullopt;
+        if (endpoint && !endpoint::is_unconfirmed(failure) && history_.was_refused(claim.job().id)) {
+            // Behind those that were not tried yet: the same ones would be refused for all others for ever.
+            decision.delay = endpoint->park_for() + behind_others;
+            reason = failure.reason();
+        }
+        const int times = history_.came_back(claim.job().id, Steady::now(), served);
         if (times > ParkHistory::patience) {
             // Under another reason, or a host that finds the backend well would bring it back at once.
             decision.delay = ParkHistory::delay(times, decision.delay);
@@ -187,7 +246,7 @@ bool GiveBack::fail_once(Claim& claim, const Failure& failure, const Entry& entr
         unknown = true;
         return false;
     }
-    if (with_effects && entry.when_failed) entry.when_failed(transaction, claim.job().source_pid);
+    if (with_effects && entry.when_failed) entry.when_failed(transaction, pids);
     unknown = true;
     transaction.commit();
     watch.stood();

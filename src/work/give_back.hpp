@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "work/brake.hpp"
 #include "work/outcomes.hpp"
 #include "work/park_history.hpp"
 #include "work/persist.hpp"
@@ -31,9 +32,14 @@ class GiveBack {
         queue::Park row;
         FailureType type;
     };
-    Parting parting(const Claim& claim, Index member, const Failure& failure, Decision decision);
+    Parting parting(const Claim& claim, Index member, const Failure& failure, Decision decision,
+                    const Entry& entry);
     void tell(const Claim& claim, const Failure& failure, const Parting& parting);
+    // Takes back the attempts of parked jobs.
+    void uncharge(const std::vector<std::int64_t>& jobs);
     void park(std::span<Claim> batch, const std::vector<Parting>& rows);
+    // How long the brake keeps it from failing; zero: not at all.
+    Milliseconds braked(const Claim& claim, const Failure& failure);
     // The failure that keeps it from failing now; nullopt: it has ended.
     std::optional<Failure> fail(Claim& claim, const Failure& failure, const Entry& entry);
     bool fail_once(Claim& claim, const Failure& failure, const Entry& entry, bool with_effects,
@@ -43,6 +49,7 @@ class GiveBack {
     Persist& persist_;
     Outcomes& outcomes_;
     ParkHistory& history_;
+    Brake brake_;
 };
 
 }  // namespace memoir::work

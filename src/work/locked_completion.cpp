@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
+#include "endpoint/endpoint.hpp"
 #include "memory/memory.hpp"
 #include "queue/fan_in.hpp"
 #include "work/pg_failure.hpp"
@@ -66,7 +67,10 @@ bool LockedCompletion::attempt() {
         if (!members_.empty()) pass_over_locked();
     }
     if (members_.empty()) return give_up_locked_out();
-    if (effects_) effects_->prepare(members_, batch_[members_.front()].run().token());
+    if (effects_) {
+        const endpoint::OnBehalf jobs(ids(batch_, members_));
+        effects_->prepare(members_, batch_[members_.front()].run().token());
+    }
 
     const auto fates = settle_under_locks();
     const auto ready = having(fates, RowFate::ready);
@@ -188,20 +192,29 @@ void LockedCompletion::end_others(const Fates& fates) {
     append(locked_out_, locked);
 }
 
-// A failure of a job's own is one member's: halves find it, and the others are done.
+// A failure of a job's own is one member's. All parts are tried before one is divided again: how many of them
+// fail tells an endpoint whether it refuses everybody.
 void LockedCompletion::failed(const Failure& failure) {
-    if (failure.own() && members_.size() > 1) {
-        const auto middle = members_.begin() + static_cast<std::ptrdiff_t>(members_.size() / 2);
-        separately({members_.begin(), middle});
-        separately({middle, members_.end()});
-        return;
-    }
-    for (const auto member : members_) completed_.failed.emplace_back(member, failure);
+    if (failed_) return failed_->push_back({members_, failure});
+    std::vector<Failed> failures{{members_, failure}};
+    std::size_t parts = endpoint::alike_jobs;
+    while (!failures.empty())
+        for (const auto& [members, why] : std::exchange(failures, {})) {
+            if (!why.own() || members.size() == 1) {
+                for (const auto member : members) completed_.failed.emplace_back(member, why);
+                continue;
+            }
+            for (const auto part : divided(members, parts))
+                separately({part.begin(), part.end()}, {}, &failures);
+            parts = 2;
+        }
 }
 
-void LockedCompletion::separately(std::vector<Index> members, std::vector<Index> locked_out) {
+void LockedCompletion::separately(std::vector<Index> members, std::vector<Index> locked_out,
+                                  std::vector<Failed>* failed) {
     if (members.empty() && locked_out.empty()) return;
     LockedCompletion part(context_, persist_, outcomes_, batch_, effects_, entry_, completed_);
+    part.failed_ = failed;
     part.locked_out_ = std::move(locked_out);
     part.locked_since_ = locked_since_;
     part.run(std::move(members));

@@ -43,9 +43,15 @@ class LockedCompletion {
     Fates settle_under_locks();  // all ready: it stands
     Fates look_under_locks(pg::Transaction& transaction);
     void commit(pg::Transaction& transaction);
+    struct Failed {
+        std::vector<Index> members;
+        Failure failure;
+    };
     void failed(const Failure& failure);
-    // By a completion of their own; `locked_out` when their locks are free.
-    void separately(std::vector<Index> members, std::vector<Index> locked_out = {});
+    // By a completion of their own; `locked_out` when their locks are free. What fails goes to `failed`;
+    // null: it is divided there and then.
+    void separately(std::vector<Index> members, std::vector<Index> locked_out = {},
+                    std::vector<Failed>* failed = nullptr);
     void abandon(std::vector<Index> members);
 
     Context& context_;
@@ -55,6 +61,7 @@ class LockedCompletion {
     Effects* const effects_;  // null: none
     const Entry& entry_;
     Completed& completed_;
+    std::vector<Failed>* failed_ = nullptr;  // whose part this one is
 
     std::vector<Index> members_;     // of this try
     std::vector<Index> locked_out_;  // they come last, and hold up no other member

@@ -4,6 +4,7 @@
 #include <boost/core/demangle.hpp>
 
 #include "base/pause.hpp"
+#include "endpoint/endpoint.hpp"
 #include "work/pg_failure.hpp"
 
 namespace memoir::work {
@@ -125,6 +126,10 @@ std::optional<Loop::Batch> Loop::take() {
 
 std::optional<Loop::Batch> Loop::work(Batch batch) {
     const auto& entry = batch.plan->registry.at(batch.claims.front().job().kind);
+    if (!entry.stage && !entry.no_op_event.empty() && context_.log.wants(telemetry::Level::debug))
+        for (const auto& claim : batch.claims)
+            context_.log.debug(entry.no_op_event, "completed as a no-op: not configured here",
+                               job_fields(claim));
     if (!entry.stage && !entry.fan_in) return no_ops(batch);
     serve(batch, entry);
     return std::nullopt;
@@ -153,6 +158,7 @@ Result Loop::stage(std::span<Claim> claims, const Entry& entry, const Run& run) 
         for (auto& slot : result.failures) slot = failure;
     };
     try {
+        const endpoint::OnBehalf jobs(ids(claims, everyone(claims.size())));
         result = entry.stage->run(claims, settler_, run.token());
     } catch (const Failure& failure) {
         all_failed(failure);

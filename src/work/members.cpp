@@ -53,4 +53,14 @@ std::vector<Index> without(std::vector<Index> before, Members after) {
     return before;
 }
 
+std::vector<Members> divided(Members members, std::size_t parts) {
+    std::vector<Members> result;
+    for (std::size_t at = 0, part = 1; part <= parts; ++part) {
+        const auto end = members.size() * part / parts;
+        if (end > at) result.push_back(members.subspan(at, end - at));
+        at = end;
+    }
+    return result;
+}
+
 }  // namespace memoir::work

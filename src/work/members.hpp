@@ -32,4 +32,7 @@ std::vector<Index> take_returned(std::span<Claim> batch, std::vector<Index>& mem
 // Those of `before` that are not in `after`.
 std::vector<Index> without(std::vector<Index> before, Members after);
 
+// In their order, in as many parts of about the same size, none empty.
+std::vector<Members> divided(Members members, std::size_t parts);
+
 }  // namespace memoir::work

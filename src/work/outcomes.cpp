@@ -40,13 +40,13 @@ void Outcomes::succeeded(Claim& claim) {
 
 void Outcomes::retried(Claim& claim, Milliseconds delay, FailureType type) {
     ++context_.tally.retried;
-    context_.parked(delay);
+    context_.parked(claim.job().id, delay);
     ended(claim, Outcome::retried, to_string(type));
 }
 
 void Outcomes::parked(Claim& claim, Milliseconds delay, FailureType type) {
     ++context_.tally.parked;
-    context_.parked(delay);
+    context_.parked(claim.job().id, delay);
     ended(claim, Outcome::parked, to_string(type));
 }
 

@@ -7,7 +7,12 @@ bool passes_by_itself(const pg::Error& error) {
         case pg::ErrorClass::connection:
         case pg::ErrorClass::resources:
         case pg::ErrorClass::transaction:
+        case pg::ErrorClass::read_only:  // a failover: the next connect finds the new primary
             return true;
+        case pg::ErrorClass::cancelled:
+            // A statement_timeout of the role, or an administrator: our statements have a fixed shape, so
+            // that it is not this job's data that is slow. Without a SQLSTATE it is a stop of ours.
+            return !error.sqlstate().empty();
         default:
             return false;
     }
@@ -22,6 +27,8 @@ Failure to_failure(const pg::Error& error) {
         case pg::ErrorClass::connection:
         case pg::ErrorClass::resources:
         case pg::ErrorClass::transaction:
+        case pg::ErrorClass::read_only:
+        case pg::ErrorClass::cancelled:
             return {FailureType::outage, reason};
         case pg::ErrorClass::permission: {
             Failure failure(FailureType::blocked, reason);
@@ -33,13 +40,6 @@ Failure to_failure(const pg::Error& error) {
             failure.hint = "compare the schema with `memoirctl schema check`";
             return failure;
         }
-        case pg::ErrorClass::read_only: {
-            Failure failure(FailureType::blocked, reason);
-            failure.hint = "database.url must name the primary and a role that can write";
-            return failure;
-        }
-        case pg::ErrorClass::cancelled:  // a statement_timeout of the server's own: this job's statement was
-                                         // slow
         case pg::ErrorClass::data:
         case pg::ErrorClass::other:
             break;

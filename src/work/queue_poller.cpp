@@ -29,11 +29,8 @@ bool LookSchedule::slow(const std::string& kind) const {
     return found != kinds_.end() && found->second.interval.count() > 0;
 }
 
-QueuePoller::QueuePoller(Context& context, bool pauses, std::function<void()> tick)
-    : context_(context),
-      pauses_(pauses),
-      tick_(std::move(tick)),
-      schedule_(context.plan()->options.poll_interval) {}
+QueuePoller::QueuePoller(Context& context, bool pauses)
+    : context_(context), pauses_(pauses), schedule_(context.plan()->options.poll_interval) {}
 
 void QueuePoller::start() {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -58,7 +55,6 @@ void QueuePoller::run(const std::stop_token& stop) {
                                      {{"error", std::string(error.what())}});
         }
         context_.lanes.poke();
-        if (tick_) tick_();
     }
 }
 

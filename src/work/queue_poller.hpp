@@ -38,8 +38,8 @@ class LookSchedule {
 
 class QueuePoller {
   public:
-    // `pauses`: the table memoird_pauses is there. `tick`: called once a poll interval, after the look.
-    QueuePoller(Context& context, bool pauses, std::function<void()> tick);
+    // `pauses`: the table memoird_pauses is there.
+    QueuePoller(Context& context, bool pauses);
     void start();
     void stop();
     // Runs more than 30 s past the deadline of their current operation: the watchdog is not fed then.
@@ -53,7 +53,6 @@ class QueuePoller {
 
     Context& context_;
     bool pauses_;  // until the table is found gone
-    const std::function<void()> tick_;
     LookSchedule schedule_;
     bool together_ = true;  // one statement for all kinds, while none of them is dear
     std::set<std::string> paused_;

@@ -2,12 +2,20 @@
 
 #include <algorithm>
 
+#include "endpoint/blame.hpp"
+
 namespace memoir::work {
 
 namespace {
 // An outage of something that has no endpoint to ask (memory of the in-process model): long enough not to
 // spin.
 constexpr Milliseconds without_endpoint{5'000};
+// Until others were asked, where the endpoint names no time.
+constexpr Milliseconds until_confirmed{1'000};
+
+Decision held(const Failure& failure) {
+    return {Decision::End::park, std::max(until_confirmed, failure.retry_after.value_or(until_confirmed)), 0};
+}
 }  // namespace
 
 Milliseconds back_off(int attempt, Milliseconds base, Milliseconds cap, double random) {
@@ -36,12 +44,14 @@ Decision decide(const Failure& failure, int attempts, Milliseconds wait, const O
                     0};
         }
         case FailureType::permanent:
+            if (endpoint::is_unconfirmed(failure)) return held(failure);
             return {Decision::End::fail};
         case FailureType::job:
         case FailureType::ambiguous:  // an endpoint lets none out; here there was none to charge
             break;
     }
-    if (attempts + 1 >= options.max_attempts) return {Decision::End::fail};
+    if (attempts + 1 >= options.max_attempts)
+        return endpoint::is_unconfirmed(failure) ? held(failure) : Decision{Decision::End::fail};
     const auto delay = std::max(back_off(attempts + 1, options.retry_base, options.retry_cap, random),
                                 failure.retry_after.value_or(Milliseconds(0)));
     return {Decision::End::park, delay, 1};

@@ -17,6 +17,7 @@ struct Decision {
     int attempts = 0;  // added by park
 };
 
+// A failure that would end the job parks it without an attempt as long as it is unconfirmed.
 // `attempts`: counted before this run. `wait`: until the next probe of the endpoint that failed; zero where
 // none is involved. `random`: uniform in [0, 1).
 Decision decide(const Failure& failure, int attempts, Milliseconds wait, const Options& options,

@@ -79,11 +79,12 @@ class Stage {
 
 struct Entry {
     Stage* stage = nullptr;                  // null: completed as a no-op
+    std::string_view no_op_event{};          // then: the event of each such job, at debug; empty: none
     std::vector<endpoint::Endpoint*> needs;  // not claimed while one of them does not take work
     bool fan_in = false;                     // its removal may enqueue a synthesize
     bool paid = false;                       // its settle waits for the disk
-    // What the job's end as `failed` changes besides its row; the source is locked.
-    std::function<void(pg::Transaction&, const std::string& source_pid)> when_failed;
+    // What the jobs' end as `failed` changes besides their rows; the sources are locked.
+    std::function<void(pg::Transaction&, std::span<const std::string> source_pids)> when_failed;
     // The one of `needs` whose calls cost money and time: in a drain none begins, and one that would outlast
     // the drain is not waited for. Null: none is.
     endpoint::Endpoint* model = nullptr;

@@ -25,7 +25,7 @@ inline double drain_no_ops(const test::TestSchema& schema, int rows, int loops, 
         options.lanes = {{"derive", {"synthesize"}, loops, batch}};
         settings.schema = schema.name();
         settings.host = "bench";
-        settings.indexed = true;
+        settings.additions.pending_index = true;
         settings.database = schema.options();
         work::Engine engine(settings, {options, {{"synthesize", {}}}}, pool, log);
         const auto begun = Steady::now();

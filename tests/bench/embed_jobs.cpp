@@ -76,7 +76,7 @@ double as_jobs(TestSchema& schema, model::Embedder& embedder, const std::vector<
     options.lanes = {{"embed", {"embed"}, loops, batch}};
     settings.schema = schema.name();
     settings.host = "bench";
-    settings.indexed = true;
+    settings.additions.pending_index = true;
     settings.database = schema.options();
     work::Engine engine(settings, {options, {{"embed", entry}}}, pool, log);
     const auto begun = Steady::now();

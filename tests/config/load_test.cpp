@@ -221,6 +221,46 @@ TEST_CASE("a variable that matches no key is a problem, or a warning when it may
     CHECK(loaded.warnings[0].where == "MEMOIRD_DEBIAN_FRONTEND");
 }
 
+TEST_CASE("what Kubernetes says of a service called like us is nobody's slip of the pen") {
+    const std::string name = GENERATE("MEMOIRD", "MEMOIRD_WORKER", "MEMOIRD_GRAPH", "MEMOIRD_LANES_LLM");
+    ConfigFolder folder;
+    folder.environment = {{name + "_SERVICE_HOST", "10.0.0.7"},
+                          {name + "_SERVICE_PORT", "9464"},
+                          {name + "_SERVICE_PORT_METRICS", "9464"},
+                          {name + "_PORT", "tcp://10.0.0.7:9464"},
+                          {name + "_PORT_9464_TCP", "tcp://10.0.0.7:9464"},
+                          {name + "_PORT_9464_TCP_PROTO", "tcp"},
+                          {name + "_PORT_9464_TCP_PORT", "9464"},
+                          {name + "_PORT_9464_TCP_ADDR", "10.0.0.7"},
+                          {name + "_PORT_53_UDP_ADDR", "10.0.0.7"}};
+    const auto loaded = folder.load("");
+    INFO(all(loaded.problems) << all(loaded.warnings));
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.warnings.empty());
+}
+
+TEST_CASE("what only looks like Kubernetes' variables is told as before") {
+    for (const char* name : {"MEMOIRD_WORKER_PORT", "MEMOIRD_WORKER_PORT_TCP", "MEMOIRD_WORKER_9464_TCP",
+                             "MEMOIRD_WORKER_SERVICE"}) {
+        ConfigFolder folder;
+        folder.environment[name] = "7";
+        const auto loaded = folder.load("");
+        INFO(name);
+        CHECK(loaded.problems.size() + loaded.warnings.size() == 1);
+    }
+}
+
+TEST_CASE("a variable that is set to nothing is not set") {
+    ConfigFolder folder;
+    folder.environment = {
+        {"MEMOIRD_WORKER_LEASE", ""}, {"MEMOIRD_WORKER_HOST", ""}, {"MEMOIRD_WORKER_LEESE", ""}};
+    const auto loaded = folder.load("[worker]\nlease = \"90s\"\nhost = \"h\"\n");
+    INFO(all(loaded.problems) << all(loaded.warnings));
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.config.worker.lease == std::chrono::seconds(90));
+    CHECK(loaded.config.worker.host == "h");
+}
+
 TEST_CASE("naming any lane replaces all three") {
     const ConfigFolder folder;
     const auto loaded = folder.load("[lanes.z]\nkinds = [\"embed\"]\n[lanes.a]\nkinds = [\"extract\"]\n");
@@ -354,6 +394,7 @@ TEST_CASE("warns of what works but was probably not meant") {
         {"[classifier]\nlabels.factual = \"x\"\n", "memoird.toml:2:18", "no effect with the provider onnx"},
         {"[database]\nschema = \"a12345678901234567890123456789012345678901234567890123456\"\n",
          "memoird.toml:2:10", "notification channel"},
+        {"[graph]\nca_file = \"/etc/passwd\"\n", "memoird.toml:2:11", "asks for no TLS"},
     };
     for (const Case& one : cases) {
         const ConfigFolder folder;

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "ctl/doctor_rig.hpp"
+#include "support/chat_double.hpp"
 #include "support/falkordb.hpp"
 #include "support/qdrant_double.hpp"
 
@@ -98,6 +99,30 @@ TEST_CASE("model servers that are away are unavailable, each by its role; an unk
     CHECK(seen.verdict() == "wrong");
     CHECK(has(seen.hint(), "ollama pull"));
     CHECK(seen.code == 78);
+}
+
+TEST_CASE("a chat model is asked as the first job will ask it, with rules, schema and parameters") {
+    ChatDouble chat("openai", {});
+    Doctor doctor;
+    for (const auto& [key, value] : chat.settings()) doctor.set(key + "=" + value);
+    auto seen = doctor.look("extraction");
+    CHECK(seen.verdict() == "ok");
+    CHECK(has(seen.detail(), "in the form that is asked for"));
+    bool asked = false;
+    for (const auto& request : chat.server().requests())
+        asked = asked || (has(request.body, "json_schema") && has(request.body, "Maya"));
+    CHECK(asked);
+    chat.says([&](const std::string&, const HttpRequest&) { return chat.reply("I do not know."); });
+    seen = doctor.look("extraction");
+    CHECK(seen.verdict() == "warning");
+    CHECK(has(seen.hint(), "another model"));
+    chat.says([](const std::string&, const HttpRequest&) {
+        return HttpReply{
+            400, R"({"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}})"};
+    });
+    seen = doctor.look("extraction");
+    CHECK(seen.verdict() == "wrong");
+    CHECK(has(seen.hint(), "extraction.api_key_file"));
 }
 
 TEST_CASE("an embedding server of another dimension is wrong") {

@@ -266,6 +266,24 @@ TEST_CASE("grants that are missing are wrong and named by table") {
     doctor.schema.sql("drop role " + role);
 }
 
+TEST_CASE("row-level security that may hide rows from the role is wrong and names the tables") {
+    Doctor doctor;
+    CHECK(doctor.look("row-level security").verdict() == "ok");
+    const std::string role = "role_" + doctor.schema.name();
+    doctor.schema.sql("create role " + role);
+    doctor.schema.sql("grant usage on schema $schema to " + role);
+    doctor.schema.sql("grant all on all tables in schema $schema to " + role);
+    doctor.schema.sql("grant all on all sequences in schema $schema to " + role);
+    doctor.schema.sql("alter table $schema.memories enable row level security");
+    doctor.environment["PGOPTIONS"] = "-c role=" + role;
+    const auto seen = doctor.look("row-level security");
+    CHECK(seen.verdict() == "wrong");
+    CHECK(has(seen.detail(), "memories"));
+    CHECK(has(seen.hint(), "bypassrls"));
+    doctor.schema.sql("drop owned by " + role);
+    doctor.schema.sql("drop role " + role);
+}
+
 TEST_CASE("what schema apply would add is a warning each, with that command") {
     const auto [check, statement] = GENERATE(table<std::string, std::string>({
         {"schema: index (kind, created_at, id)", "drop index $schema.memoird_jobs_pending_idx"},

@@ -2,44 +2,17 @@
 #include "graph/graph.hpp"
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
+#include "ctl/ctl_rig.hpp"
 #include "support/falkordb.hpp"
-#include "support/postgres.hpp"
-#include "support/process.hpp"
 #include "support/qdrant_double.hpp"
 #include "support/recording_log.hpp"
 
 using namespace memoir;
 using nlohmann::json;
-using test::TestSchema;
+using Ctl = test::CtlRig;
 
 namespace {
-
-struct Ctl {
-    TestSchema schema{TestSchema::With::all};
-    std::vector<std::string> settings{"vector.backend=postgres"};
-
-    test::Finished run(std::vector<std::string> arguments) {
-        std::vector<std::string> all{memoirctl_PROGRAM, "--set",
-                                     "database.url=" + test::Cluster::shared().url(), "--set",
-                                     "database.schema=" + schema.name()};
-        for (const auto& setting : settings) all.insert(all.end(), {"--set", setting});
-        all.insert(all.end(), arguments.begin(), arguments.end());
-        return test::run({all, {}, {}});
-    }
-    json answer(std::vector<std::string> arguments) {
-        arguments.emplace_back("--json");
-        const auto finished = run(arguments);
-        INFO(finished.errors);
-        REQUIRE(finished.code == 0);
-        return json::parse(finished.output);
-    }
-    std::int64_t jobs(const std::string& kind) {
-        return schema.number("select count(*) from $schema.memory_jobs where kind = $1",
-                             pg::Params().add(kind));
-    }
-};
 
 const std::vector<std::string> scope{"--agent", "a", "--org", "o", "--user", "u"};
 
@@ -157,8 +130,23 @@ TEST_CASE("reconcile removes Qdrant's points whose memory is gone or retired, un
     CHECK(ctl.answer({"reconcile", "--orphans"})["orphans"] == 0);
 }
 
+TEST_CASE("reconcile --rebuild-graph without a relational model says so and does nothing") {
+    Ctl ctl;
+    ctl.schema.memory("a");
+    for (const bool dry : {true, false}) {
+        auto words = with_scope({"reconcile", "--rebuild-graph", "--failed"});
+        if (dry) words.emplace_back("--dry-run");
+        const auto finished = ctl.run(words);
+        CHECK(finished.code == 78);
+        CHECK(finished.errors.find("no relational model is configured") != std::string::npos);
+        CHECK(finished.errors.find("[relational]") != std::string::npos);
+    }
+    CHECK(ctl.schema.number("select count(*) from $schema.memory_jobs") == 0);
+}
+
 TEST_CASE("reconcile --rebuild-graph enqueues the scope's memories, newest first") {
     Ctl ctl;
+    ctl.settings.emplace_back("relational.model=some");
     const auto old = ctl.schema.memory("a"), fresh = ctl.schema.memory("b");
     ctl.schema.sql("update $schema.memories set created_at = now() - interval '1 day' where pid = $1",
                    pg::Params().add(old));
@@ -174,6 +162,7 @@ TEST_CASE("reconcile --rebuild-graph enqueues the scope's memories, newest first
 TEST_CASE(
     "reconcile --rebuild-graph retries failed jobs of the graph, and says what a failed extract blocks") {
     Ctl ctl;
+    ctl.settings.emplace_back("relational.model=some");
     const auto failed = [&](const std::string& kind) {
         const auto pid = ctl.schema.memory("a");
         ctl.schema.sql(
@@ -216,4 +205,6 @@ TEST_CASE("stats extraction counts facts by model, and the share that was reject
     CHECK(stats["models"][0]["facts"] == 4);
     CHECK(stats["models"][0]["rejected_share"] == 0.25);
     CHECK(ctl.answer({"stats", "extraction", "--agent", "b"})["models"].empty());
+    CHECK(ctl.answer({"stats", "extraction", "--agent", ""})["models"].empty());
+    CHECK(ctl.answer({"stats", "extraction", "--org", "o", "--user", "u"})["models"][0]["facts"] == 4);
 }

@@ -26,6 +26,7 @@ struct Example {
 };
 const std::map<std::string, Example> examples{
     {"status", {"", "kinds"}},
+    {"backends probe", {"", "endpoint"}},
     {"jobs list", {"--state all", "jobs"}},
     {"jobs show", {"FAILED", "id"}},
     {"jobs why", {"FAILED", "reasons"}},

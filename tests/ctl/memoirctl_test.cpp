@@ -82,6 +82,29 @@ TEST_CASE("tells its version and every command's options without a database or c
     CHECK(has(list.output, "--limit N"));
 }
 
+TEST_CASE("output that cannot be written is an error, of every command and of memoird") {
+    Ctl ctl;
+    const auto run = [](const std::string& command) {
+        return test::run({{"/bin/sh", "-c", command}, {}, {}});
+    };
+    const std::string connection = " --set database.url='" + test::Cluster::shared().url() +
+                                   "' --set database.schema=" + ctl.schema.name() +
+                                   " --set vector.backend=postgres --config /dev/null ";
+    for (const std::string& command :
+         {std::string(memoirctl_PROGRAM) + " --version", std::string(memoirctl_PROGRAM) + " --help",
+          std::string(memoirctl_PROGRAM) + " status --json" + connection,
+          std::string(memoirctl_PROGRAM) + " jobs list" + connection,
+          std::string(memoirctl_PROGRAM) + " schema grants someone" + connection,
+          std::string(memoird_PROGRAM) + " --help", std::string(memoird_PROGRAM) + " --version",
+          std::string(memoird_PROGRAM) + " --print-config" + connection}) {
+        CAPTURE(command);
+        const auto full = run(command + " > /dev/full");
+        CHECK(full.code == 1);
+        CHECK(has(full.errors, "the output could not be written"));
+        CHECK(run(command + " > /dev/null").code == 0);
+    }
+}
+
 TEST_CASE("a command line that cannot be understood ends with 64 and a HINT") {
     Ctl ctl;
     const auto arguments = GENERATE(values<std::vector<std::string>>({{},
@@ -292,10 +315,10 @@ TEST_CASE("schema apply creates, says each step once, and logs that it did") {
     CHECK(events(second, "memoir.schema.applied").empty());
     CHECK(ctl.answer({"schema", "check"})["advice"].empty());
     const auto dry = ctl.answer({"schema", "remove", "--dry-run"});
-    CHECK(dry["steps"].size() == 12);
+    CHECK(dry["steps"].size() == 13);
     CHECK(ctl.answer({"schema", "check"})["advice"].empty());
     CHECK(events(ctl.run({"schema", "remove"}), "memoir.schema.removed").size() == 1);
-    CHECK(ctl.answer({"schema", "check"})["advice"].size() == 11);
+    CHECK(ctl.answer({"schema", "check"})["advice"].size() == 12);
     CHECK(ctl.run({"schema", "apply", "--no-notify"}).code == 0);
     CHECK(ctl.answer({"schema", "check"})["advice"].size() == 1);
     CHECK(has(ctl.run({"schema", "grants", "daemon"}).output, " to \"daemon\";\n"));
@@ -338,7 +361,7 @@ TEST_CASE("stores nothing of a file with a bad line") {
                                                   std::string(said) + "\"}\n{\"agent\":\"a\",\"content\":\"" +
                                                   said + "\"}\n");
     CHECK(finished.code == 64);
-    CHECK(has(finished.errors, "line 2: agent, org and user must not be empty"));
+    CHECK(has(finished.errors, "line 2: user is missing"));
     CHECK_FALSE(has(finished.output + finished.errors, said));
     CHECK(ctl.schema.number("select count(*) from $schema.memories") == 0);
 }
@@ -377,6 +400,57 @@ TEST_CASE("lists, shows, retries and deletes failed jobs, and logs what it chang
     CHECK(ctl.run({"jobs", "count", "--state", "all"}).output == "1\n");
     CHECK(ctl.run({"jobs", "count"}).output == "1\n");
     CHECK(ctl.run({"jobs", "count", "--kind", "embed"}).output == "0\n");
+}
+
+TEST_CASE("failed jobs are listed by cause, with what to do, and those of one cause are given back") {
+    Ctl ctl;
+    const auto pid = ctl.schema.memory(said);
+    const auto fails = [&](const std::string& kind, const std::string& reason) {
+        ctl.schema.sql("update $schema.memory_jobs set failure_reason = $2 where id = $1::bigint",
+                       pg::Params().add(ctl.failed(kind, pid)).add(reason));
+    };
+    fails("extract", "exceeded its deadline of 60 s");
+    fails("extract", "exceeded its deadline of 90 s");
+    fails("extract", "HTTP 413");
+    const auto causes = ctl.answer({"jobs", "list", "--by-cause"})["causes"];
+    REQUIRE(causes.size() == 2);
+    CHECK(causes[0]["cause"] == "exceeded its deadline of N s");
+    CHECK(causes[0]["jobs"] == 2);
+    CHECK(causes[0]["retry"] == "helps");
+    CHECK(causes[1]["cause"] == "HTTP 413");
+    CHECK(causes[1]["retry"] == "after a change");
+    CHECK(has(causes[1]["hint"].get<std::string>(), "context"));
+    CHECK(ctl.answer({"jobs", "list", "--by-cause", "--kind", "embed"})["causes"].empty());
+    CHECK(has(ctl.run({"jobs", "list", "--by-cause"}).output, "HINT: HTTP 413: the memory is too long"));
+
+    const auto by_cause = [&](std::vector<std::string> more) {
+        std::vector<std::string> arguments{"jobs", "retry", "--cause", "exceeded its deadline of N s"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return ctl.run(arguments);
+    };
+    CHECK(by_cause({"--dry-run"}).output == "would retry 2 jobs\n");
+    CHECK(by_cause({"--kind", "embed"}).code == 1);
+    const auto retried = by_cause({"--per-second", "1"});
+    CHECK(retried.output == "retried 2 jobs\n");
+    CHECK(events(retried, "memoir.admin.bulk_retry")[0]["count"] == 2);
+    CHECK(ctl.run({"jobs", "count", "--state", "failed"}).output == "1\n");
+    CHECK(ctl.run({"jobs", "retry", "--cause", "no such cause"}).code == 1);
+    CHECK(ctl.run({"jobs", "retry", "--all", "--cause", "HTTP 413"}).code == 64);
+}
+
+TEST_CASE("a request to ask backends again is a row that every host reads") {
+    Ctl ctl;
+    CHECK(ctl.run({"backends", "probe", "extraction"}).code == 0);
+    const auto request = [&] {
+        return ctl.schema.value("select value from $schema.memoird_settings where name = 'probe'");
+    };
+    const auto first = request();
+    CHECK(has(first, "extraction "));
+    CHECK(ctl.run({"backends", "probe", "extraction"}).code == 0);
+    CHECK(request() != first);
+    CHECK(ctl.run({"backends", "probe"}).code == 0);
+    CHECK(has(request(), "* "));
+    CHECK(ctl.run({"backends", "probe", "a", "b"}).code == 64);
 }
 
 TEST_CASE("a delete goes through the fan-in where a graph is configured here or left to others") {
@@ -440,7 +514,7 @@ TEST_CASE("pause and resume say what they changed, and log it") {
     CHECK(first.output == "every kind is paused\n");
     CHECK(events(first, "memoir.fleet.paused")[0]["kind"] == "*");
     const auto again = ctl.run({"pause"});
-    CHECK(again.output == "every kind was paused already\n");
+    CHECK(again.output == "every kind was already paused\n");
     CHECK(events(again, "memoir.fleet.paused").empty());
     ctl.run({"pause", "--kind", "embed"});
     const auto one = ctl.run({"resume", "--kind", "embed"});

@@ -49,6 +49,19 @@ TEST_CASE("takes from the flags what a line leaves out") {
     CHECK(memories[0].metadata == "{\"s\":1}");
 }
 
+TEST_CASE("an agent or organisation that is nowhere named is none, and null says so against the flags") {
+    const auto memories = read(
+        "{\"content\":\"x\",\"user\":\"__MEMOIR_u\"}\n{\"content\":\"x\",\"user\":\"u\",\"agent\":\"b\"}");
+    REQUIRE(memories.size() == 2);
+    CHECK(memories[0].agent_id == "__MEMOIR_NO_AGENT__");
+    CHECK(memories[0].org_id == "__MEMOIR_NO_ORG__");
+    CHECK(memories[0].user_id == "__MEMOIR_u");
+    CHECK(memories[1].agent_id == "b");
+    const auto told = read("{\"content\":\"x\",\"agent\":null}", {"a", "o", "u", "", "{}", {}});
+    CHECK(told[0].agent_id == "__MEMOIR_NO_AGENT__");
+    CHECK(told[0].org_id == "o");
+}
+
 TEST_CASE("names the line that is wrong, and quotes nothing of it") {
     const std::string good = R"({"agent":"a","org":"o","user":"u","content":"said"})";
     const std::string start = R"({"agent":"a","org":"o","user":"u","content":"said")";
@@ -58,7 +71,12 @@ TEST_CASE("names the line that is wrong, and quotes nothing of it") {
         {"[\"secret\"]", "line 3: a JSON object was expected"},
         {"{\"agent\":\"a\",\"org\":\"o\",\"user\":\"u\"}", "line 3: content is missing"},
         {"{\"agent\":\"\",\"org\":\"o\",\"user\":\"u\",\"content\":\"secret\"}",
-         "line 3: agent, org and user must not be empty"},
+         "line 3: agent must not be empty; leave it out for none"},
+        {"{\"user\":\"\",\"content\":\"secret\"}", "line 3: user must not be empty"},
+        {"{\"user\":null,\"content\":\"secret\"}", "line 3: user must be a string"},
+        {"{\"agent\":\"a\",\"org\":\"o\",\"content\":\"secret\"}", "line 3: user is missing"},
+        {"{\"user\":\"u\",\"org\":\"__MEMOIR_NO_ORG__\",\"content\":\"secret\"}",
+         "line 3: org must not begin with __MEMOIR_, which the library keeps for itself; leave it out for none"},
         {"{\"agent\":7,\"content\":\"secret\"}", "line 3: agent must be a string"},
         {start + ",\"secret\":1}",
          "line 3: a key that is none of agent, org, user, content, metadata, event_at"},

@@ -86,6 +86,36 @@ TEST_CASE("finds the nearest active memories of the scope, best first") {
     CHECK(search.pids({"--kind", "semantic"}).empty());
 }
 
+TEST_CASE("looks across agents and organisations where they are left out, and shows them then") {
+    Search search;
+    const auto whole = search.memory("hazelnuts", 0.9),
+               bare = search.memory("almonds", 0.8,
+                                    "agent_id = '__MEMOIR_NO_AGENT__', org_id = '__MEMOIR_NO_ORG__'"),
+               agent = search.memory("peanuts", 0.7, "agent_id = 'b', org_id = '__MEMOIR_NO_ORG__'");
+    search.memory("of another user", 0.97, "user_id = 'v'");
+    const auto hits = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), "search");
+        words.insert(words.end(), {"--user", "u", "--json", "who is allergic?"});
+        std::vector<std::string> found;
+        const auto answer = json::parse(search.run(words).output);
+        for (const auto& hit : answer["hits"])
+            found.push_back(hit["pid"].get<std::string>() + " " + hit["agent"].dump() + " " +
+                            hit["org"].dump());
+        return found;
+    };
+    using Hits = std::vector<std::string>;
+    CHECK(hits({}) == Hits{whole + " \"a\" \"o\"", bare + " null null", agent + " \"b\" null"});
+    CHECK(hits({"--org", "o"}) == Hits{whole + " \"a\" \"o\""});
+    CHECK(hits({"--agent", "b"}) == Hits{agent + " \"b\" null"});
+    CHECK(hits({"--agent", "__MEMOIR_NO_AGENT__"}) == Hits{bare + " null null"});
+    CHECK(hits({"--agent", ""}).empty());
+    const auto table = search.run({"search", "--user", "u", "who is allergic?"}).output;
+    CHECK(has(table, "AGENT  ORG  KIND"));
+    CHECK(has(table, bare + "  -      -    episodic"));
+    CHECK_FALSE(has(search.search().output, "AGENT"));
+    CHECK(search.run({"search", "--agent", "a", "--org", "o", "who is allergic?"}).code == 64);
+}
+
 TEST_CASE("superseded memories before the active ones do not use up its places") {
     Search search;
     const auto last = search.memory("still true", 0.1);

@@ -1,4 +1,4 @@
--- The schema as other programs' migrations leave it, written from the contract in their order, for comparison
+-- The schema as other programs' migrations leave it, written from docs/contract.md, "PostgreSQL", in their order, for comparison
 -- with what `memoirctl schema apply` creates. Runs with search_path set to the schema.
 
 -- m20000000_000001_create_memories

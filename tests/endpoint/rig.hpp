@@ -19,10 +19,11 @@ namespace memoir::test {
 
 struct Rig {
     explicit Rig(
-        HttpDouble::Handler handler = [](const HttpRequest&) { return HttpReply{}; }, int max_concurrent = 0)
+        HttpDouble::Handler handler = [](const HttpRequest&) { return HttpReply{}; }, int max_concurrent = 0,
+        int unproven = 0)
         : server(std::move(handler)),
           endpoint(
-              {"qdrant", max_concurrent, "vector.url, vector.api_key_file"},
+              {"qdrant", max_concurrent, "vector.url, vector.api_key_file", unproven},
               [this](endpoint::Nature nature, std::stop_token stop) {
                   exchange(nature == endpoint::Nature::write ? "/probe/write" : "/probe/read", stop);
               },

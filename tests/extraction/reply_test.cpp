@@ -106,7 +106,7 @@ TEST_CASE("a list of malformed facts alone is a failure, one of blank facts is a
 
 TEST_CASE("a reply without a list of facts is a failure and not silence") {
     CHECK(failure_of("") == "reply holds no list of facts (0 bytes)");
-    CHECK(failure_of("{}") == "reply holds no list of facts (2 bytes)");
+    CHECK(failure_of("[]") == "reply holds no list of facts (2 bytes)");
     CHECK(failure_of(R"({"summary":"none"})") != "");
     CHECK(failure_of(R"({"facts":"none"})") != "");
     CHECK(failure_of(R"({"facts":{"content":"A","confidence":1}})") != "");
@@ -281,4 +281,30 @@ TEST_CASE("what 20,000 mutations of the recorded replies give is a failure or st
     }
     CHECK(parsed > rounds / 10);
     CHECK(parsed < rounds - rounds / 20);
+}
+
+TEST_CASE("a reply that is {} and no more is an empty list of facts") {
+    for (const auto* reply :
+         {"{}", " {\n}\n", "<think>hm {x}</think>{}", "```json\n{}\n```", "{}</think>{}"}) {
+        CAPTURE(reply);
+        CHECK(parse_facts(reply) == Facts{});
+    }
+    for (const auto* reply : {"{} none", "[{}]", "{}{}", "{", "<think>{}", R"({"a":1})", "none: {}"}) {
+        CAPTURE(reply);
+        CHECK(failure_of(reply) != "");
+    }
+}
+
+TEST_CASE("of a reply with more facts than are allowed the first are taken and the others counted") {
+    std::string reply = R"({"facts":[{"content":"first","confidence":1})";
+    for (int at = 1; at < 33'000; ++at) reply += R"(,{"content":"x","confidence":1})";
+    reply += "]}";
+    REQUIRE(reply.size() < max_reply_bytes + 100'000);
+    const auto facts = parse_facts(reply);
+    CHECK(facts.facts.size() == 500);
+    CHECK(facts.facts.front().content == "first");
+    CHECK(facts.beyond == 32'500);
+    CHECK(facts_from_json(to_json(facts)) == facts);
+    CHECK(parse_facts(reply, 33'000).beyond == 0);
+    CHECK(facts_from_json(R"({"facts":[],"blank":0,"too_long":0,"malformed":0,"bad_dates":0})").beyond == 0);
 }

@@ -77,3 +77,13 @@ TEST_CASE("the staged form writes a whole confidence without a point") {
     CHECK(to_json(one(R"(,"confidence":1.0)")).find("1.0") == std::string::npos);
     CHECK(to_json(Triples{}) == R"({"triples":[]})");
 }
+
+TEST_CASE("of a reply with more triples than are allowed the first are taken and the others counted") {
+    std::string reply = R"({"triples":[{"subject":"first","relation":"r","object":"o"})";
+    for (int at = 1; at < 1'500; ++at) reply += R"(,{"subject":"s","relation":"r","object":"o"})";
+    const auto triples = parse_triples(reply + "]}");
+    CHECK(triples.triples.size() == 500);
+    CHECK(triples.triples.front().subject == "first");
+    CHECK(triples.beyond == 1'000);
+    CHECK(parse_triples(reply + "]}", 2'000).triples.size() == 1'500);
+}

@@ -16,7 +16,6 @@
 using namespace memoir;
 using graph::Client;
 using graph::Command;
-using graph::ServerError;
 using test::FalkorDb;
 
 namespace {
@@ -38,28 +37,6 @@ void one(Client& client) {
 }
 
 }  // namespace
-
-TEST_CASE("what the server says is an outage, a matter for a human, or the query's own") {
-    const auto [code, type] = GENERATE(table<std::string, FailureType>({
-        {"LOADING", FailureType::outage},
-        {"BUSY", FailureType::outage},
-        {"OOM", FailureType::outage},
-        {"READONLY", FailureType::outage},
-        {"MASTERDOWN", FailureType::outage},
-        {"MISCONF", FailureType::outage},
-        {"NOAUTH", FailureType::blocked},
-        {"WRONGPASS", FailureType::blocked},
-        {"NOPERM", FailureType::blocked},
-        {"ERR", FailureType::job},
-        {"errMsg:", FailureType::job},
-    }));
-    CAPTURE(code);
-    const auto failure = graph::to_failure({code, 100, false, false});
-    CHECK(failure.type() == type);
-    CHECK((type != FailureType::blocked || !failure.hint.empty()));
-    CHECK(graph::to_failure({"ERR", 30, true, false}).type() == FailureType::blocked);
-    CHECK(graph::to_failure({"Query's", 30, false, true}).type() == FailureType::outage);
-}
 
 TEST_CASE("a password or an ACL user is needed where the server asks for one, and a wrong one blocks") {
     if (!FalkorDb::available()) return;
@@ -153,13 +130,6 @@ TEST_CASE("a server that hangs is given up at the deadline, and a stop ends a wa
     CHECK(failure_of([&] { patient.query(endpoint::Nature::read, "RETURN 1", stop.get_token()); }).type() ==
           FailureType::cancelled);
     ::kill(server.pid(), SIGCONT);
-}
-
-TEST_CASE("rediss is refused with a HINT, for the library on this system has no TLS") {
-    test::RecordingLog log;
-    graph::Options options;
-    options.url = "rediss://localhost:6379";
-    CHECK_THROWS_AS(Client(options, log), StartError);
 }
 
 TEST_CASE("embeddings are read as floats while they arrive; what does not parse is empty") {

@@ -106,3 +106,11 @@ TEST_CASE("what is no property of ours holds no statements") {
     CHECK(from_property(to_property(edge), "A") == std::vector<Statement>{said("2", "A")});
     CHECK(to_property({"A", "1", {}, {said("1", "A")}}).empty());
 }
+
+TEST_CASE("a property that nests 300,000 levels deep, or holds a million values, holds no statements") {
+    const std::string open(300'000, '['), close(300'000, ']');
+    CHECK(from_property(R"([{"at":)" + open + close + "}]", "A").empty());
+    std::string many = "[";
+    for (int at = 0; at < 1'000'000; ++at) many += "1,";
+    CHECK(from_property(many + "1]", "A").empty());
+}

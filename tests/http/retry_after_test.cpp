@@ -92,3 +92,15 @@ TEST_CASE("any bytes give nothing or a wait of 0 to 31 days") {
         CHECK(*found <= std::chrono::hours(31 * 24));
     }
 }
+
+TEST_CASE("a date is measured against the answer's own, whatever our clock says") {
+    const std::string later = "Sun, 06 Nov 1994 09:49:40 GMT";
+    // The server's clock is an hour ahead, then a day behind.
+    CHECK(wait({{"retry-after", later}, {"date", "Sun, 06 Nov 1994 09:49:10 GMT"}}) == Milliseconds(30'000));
+    CHECK(wait({{"retry-after", later}, {"date", "Sun, 06 Nov 1994 09:50:00 GMT"}}) == Milliseconds(0));
+    for (const auto* nonsense : {"", "yesterday", "Sun, 99 Nov 1994 08:49:40 GMT"}) {
+        CAPTURE(nonsense);
+        CHECK(wait({{"retry-after", later}, {"date", nonsense}}) == wait({{"retry-after", later}}));
+    }
+    CHECK(wait({{"retry-after", "7"}, {"date", "Sun, 06 Nov 2094 08:49:40 GMT"}}) == Milliseconds(7'000));
+}

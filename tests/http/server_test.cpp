@@ -44,6 +44,7 @@ struct Running {
                 {"/query", [](const std::string& query) { return Reply{.body = query}; }},
                 {"/large", [](const std::string&) { return Reply{.body = std::string(20 << 20, 'x')}; }},
                 {"/throws", [](const std::string&) -> Reply { throw std::runtime_error("secret"); }},
+                {"/healthz", [](const std::string&) { return Reply{.body = "ok\n"}; }},
                 {"/unready", [](const std::string&) { return Reply{.status = 503, .body = "draining\n"}; }},
                 {"/counted", [this](const std::string&) {
                      ++calls;
@@ -159,6 +160,30 @@ TEST_CASE("what is not there is 404, what is not GET is 405, a handler's own sta
     CHECK(status(answer) == "HTTP/1.1 405 Method Not Allowed");
     CHECK(contains(answer, "Allow: GET, HEAD\r\n"));
     CHECK(status(get(running, "/unready")) == "HTTP/1.1 503 Service Unavailable");
+}
+
+TEST_CASE("a load balancer's plain check is answered in any method, and in HTTP/1.0 without a Host") {
+    Running running;
+    for (const char* request : {"OPTIONS /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.0\r\n\r\n",
+                                "OPTIONS /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+                                "PURGE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+        CAPTURE(request);
+        const auto answer = ask(running, request);
+        CHECK(status(answer) == "HTTP/1.1 200 OK");
+        CHECK(body(answer) == "ok\n");
+    }
+    CHECK(body(ask(running, "HEAD /healthz HTTP/1.0\r\n\r\n")) == "");
+    // Everything else is as strict as before: a page in a browser must not read it under a rebound name.
+    for (const char* request : {"GET /healthz HTTP/1.1\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n",
+                                "OPTIONS /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"}) {
+        CAPTURE(request);
+        CHECK(status(ask(running, request)) == "HTTP/1.1 400 Bad Request");
+    }
+    CHECK(status(ask(running, "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n")) ==
+          "HTTP/1.1 403 Forbidden");
+    CHECK(status(ask(running, "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc")) ==
+          "HTTP/1.1 413 Payload Too Large");
 }
 
 TEST_CASE("a handler that throws is a 500 that tells nothing, and the server goes on") {

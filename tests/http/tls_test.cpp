@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "endpoint/classify.hpp"
 #include "http/client.hpp"
 #include "support/guarded.hpp"
 #include "support/process.hpp"
@@ -36,6 +37,11 @@ TEST_CASE("a server is trusted by the given CA only, under its own name only") {
         try {
             return "HTTP " + std::to_string(client.send(request).status);
         } catch (const http::TransportFailure& failure) {
+            // A private authority is named in ca_file, and the HINT says so.
+            const bool of_ca = std::string(failure.what()).find("trusted") != std::string::npos ||
+                               std::string(failure.what()).find("CA file") != std::string::npos;
+            const auto hint = endpoint::classify(failure, "vector.url, vector.api_key_file").hint;
+            CHECK((hint.find("set vector.ca_file") != std::string::npos) == of_ca);
             return std::string(to_string(failure.error())) + " " + failure.what();
         }
     };

@@ -101,3 +101,13 @@ TEST_CASE("any bytes are taken apart or refused, and never shown with a password
         CHECK_FALSE(parsed->host.empty());
     }
 }
+
+TEST_CASE("a base that ends in the path already is taken as it is, with its query") {
+    CHECK(http::join_once("http://h/v1", "/chat/completions") == "http://h/v1/chat/completions");
+    CHECK(http::join_once("http://h/v1/chat/completions", "/chat/completions") ==
+          "http://h/v1/chat/completions");
+    CHECK(http::join_once("https://h/d/m/chat/completions?api-version=2", "/chat/completions") ==
+          "https://h/d/m/chat/completions?api-version=2");
+    CHECK(http::join_once("https://h/d/m?api-version=2", "/chat/completions") ==
+          "https://h/d/m/chat/completions?api-version=2");
+}

@@ -100,11 +100,14 @@ TEST_CASE("shows active memories of the scope, content only when asked") {
     schema.sql("update $schema.memories set retirement_reason = 'stale' where pid = $1",
                pg::Params().add(pids[3]));
     const auto connection = schema.connect();
-    auto rows = memory::summaries(*connection, schema.name(), "a", "o", "u", pids, false);
+    auto rows = memory::summaries(*connection, schema.name(), {"a", "o", "u"}, pids, false);
     REQUIRE(rows.size() == 1);
     CHECK(rows[0].pid == pids[0]);
     CHECK(rows[0].length == 5);
     CHECK_FALSE(rows[0].content);
-    rows = memory::summaries(*connection, schema.name(), "a", "o", "u", pids, true);
+    rows = memory::summaries(*connection, schema.name(), {"a", {}, "u"}, pids, true);
     CHECK(rows[0].content == "héllo");
+    CHECK(rows[0].agent_id == "a");
+    CHECK(memory::summaries(*connection, schema.name(), {{}, {}, "other"}, pids, false).size() == 1);
+    CHECK(memory::summaries(*connection, schema.name(), {"b", {}, {}}, pids, false).empty());
 }

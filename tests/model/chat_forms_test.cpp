@@ -196,8 +196,9 @@ TEST_CASE("Ollama's context has room for prompt and output, in few sizes") {
     doubled.context_doublings = 1;
     CHECK(context(10, 1, doubled) == 16384);
     SECTION("and the probe asks for the usual one, so that the model stays loaded") {
-        CHECK(body_of(make_ollama_chat(options)->probe({}))["options"] ==
-              json({{"num_predict", 1}, {"num_ctx", 8192}}));
+        const auto probe = body_of(make_ollama_chat(options)->probe({}))["options"];
+        CHECK(probe["num_ctx"] == 8192);
+        CHECK(probe["num_predict"] == 16);
     }
     SECTION("a configured one is kept") {
         options.num_ctx = 2048;
@@ -364,7 +365,7 @@ TEST_CASE("OpenAI's named parameters are changed once and remembered") {
     REQUIRE(swapped);
     CHECK(swapped->certain);
     CHECK(body_of(provider->build(request_of(), swapped->form)).contains("max_completion_tokens"));
-    CHECK(body_of(provider->probe(swapped->form))["max_completion_tokens"] == 1);
+    CHECK(body_of(provider->probe(swapped->form))["max_completion_tokens"] == 16);
 
     const auto warm =
         openai_error({{"message", "x"}, {"param", "temperature"}, {"code", "unsupported_value"}});
@@ -540,7 +541,7 @@ TEST_CASE("what OpenAI's failures mean") {
          {200, R"({"choices":[]})", FailureType::ambiguous, ""},
          {200, R"({"choices":[{"text":"old API"}]})", FailureType::ambiguous, ""},
          {200, R"([1])", FailureType::ambiguous, ""},
-         {200, "data: {}\n\n", FailureType::ambiguous, ""}});
+         {200, "data: {}\n\n", FailureType::blocked, ""}});
 }
 
 // --- Anthropic
@@ -566,7 +567,7 @@ TEST_CASE("Anthropic is sent a cacheable stable part, a schema and no sampling p
         CHECK(body["output_config"]["format"]["type"] == "json_schema");
         CHECK(body["output_config"]["format"]["schema"] == json::parse(schema));
     }
-    CHECK(body_of(provider->probe({}))["max_tokens"] == 1);
+    CHECK(body_of(provider->probe({}))["max_tokens"] == 16);
 }
 
 TEST_CASE("an Anthropic model without output_config is made to use a tool") {

@@ -367,7 +367,7 @@ TEST_CASE("rate limits in the headers of a success hold back the next call") {
     CHECK(setup.calls() == 1);
 }
 
-TEST_CASE("the probe is a fixed word with one output token, and any reply of a model will do") {
+TEST_CASE("the probe is a fixed word in the form of the work, and any reply of a model will do") {
     const auto cut = [](std::string body) -> HttpReply {
         for (const auto* end : {"\"stop\"", "\"end_turn\""})
             if (const auto at = body.find(end); at != body.npos)
@@ -385,7 +385,12 @@ TEST_CASE("the probe is a fixed word with one output token, and any reply of a m
         const auto body = setup.sent(0);
         CHECK(body["messages"].back()["content"] == "ping");
         const auto budget = body.contains("options") ? body["options"]["num_predict"] : body["max_tokens"];
-        CHECK(budget == 1);
+        CHECK(budget == 16);
+        // What may be refused of a job's request is in it, too.
+        REQUIRE_FALSE(setup.failure().empty());
+        const auto work = setup.sent(1);
+        for (const auto& [key, value] : work.items()) CHECK(body.contains(key));
+        if (body.contains("temperature")) CHECK(body["temperature"] == work["temperature"]);
         CHECK(setup.log.named("memoir.llm.call").at(0).level == telemetry::Level::debug);
     }
 }
@@ -414,7 +419,7 @@ TEST_CASE("a server that refuses even the probe for what it is names the setting
         CHECK(shown.why == FailureType::blocked);
         CHECK(shown.hint.find("extraction.model") != std::string::npos);
     }
-    SECTION("but for the one token of a model that reasons first") {
+    SECTION("but for the few tokens of a model that reasons first") {
         Setup setup(
             [](const HttpRequest&) -> HttpReply {
                 return {

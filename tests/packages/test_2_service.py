@@ -23,7 +23,8 @@ def main_pid():
 
 
 def postgres(action):
-    systemctl(action, "postgresql@15-main")
+    version = os.listdir("/etc/postgresql")[0]  # the one of this Debian
+    systemctl(action, f"postgresql@{version}-main")
 
 
 def scrape(path="/metrics"):

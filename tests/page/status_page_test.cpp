@@ -72,7 +72,7 @@ queue::Depth depth(const std::string& kind, std::int64_t pending) {
 
 }  // namespace
 
-TEST_CASE("says which memoird this is, since when, and whether it works") {
+TEST_CASE("shows which memoird it is, for how long it has been running, and its state") {
     auto now = ready();
     const auto text = visible(render(now));
     for (const char* part :
@@ -89,17 +89,17 @@ TEST_CASE("says which memoird this is, since when, and whether it works") {
     CHECK(contains(render(Snapshot{}), "</html>"));
 }
 
-TEST_CASE("shows lanes, and what runs since when") {
+TEST_CASE("shows lanes, and for how long jobs have been running") {
     auto now = ready();
     now.lanes = {{"llm", {"extract", "reprocess"}, 8, 1, 2, 3}};
     now.work = {{815, "extract", "pid-of-a-memory", "llm.3", 74s}};
     const auto text = visible(render(now));
-    for (const char* part : {"llm", "2 of 8 loops at work", "3 jobs in hand", "batch 1", "extract, reprocess",
+    for (const char* part : {"llm", "2 of 8 loops busy", "3 jobs in hand", "batch 1", "extract, reprocess",
                              "815", "pid-of-a-memory", "llm.3", "1 min 14 s"})
         CHECK(contains(text, part));
 }
 
-TEST_CASE("of a large batch shows a few jobs and how many more there are") {
+TEST_CASE("shows a few jobs of a large batch, and how many more there are") {
     auto now = ready();
     for (int job = 0; job < 32; ++job) now.work.push_back({job, "embed", "pid", "embed.0", 1s});
     now.work.push_back({99, "extract", "pid", "llm.0", 500ms});
@@ -113,7 +113,8 @@ TEST_CASE("of a large batch shows a few jobs and how many more there are") {
     CHECK(count(render(now), "<td class=\"id\">pid</td>") == 100);
 }
 
-TEST_CASE("shows what waits and failed by kind, the oldest, and what was too much to count") {
+TEST_CASE(
+    "shows pending and failed jobs by kind, the age of the oldest, and counts that stopped at their limit") {
     auto now = ready();
     page::Kind embed{"embed"};
     embed.depth = depth("embed", 10'000);
@@ -134,7 +135,7 @@ TEST_CASE("shows what waits and failed by kind, the oldest, and what was too muc
     CHECK(contains(html, "<td class=\"n bad\">3</td>"));
     CHECK(contains(text, "2 h 5 min"));
     CHECK(contains(text, "counted 3 s ago"));
-    CHECK(contains(text, "waits for qdrant"));
+    CHECK(contains(text, "waiting for qdrant"));
     CHECK(contains(text, "left to other hosts: no [extraction] section here"));
     now.counted_before.reset();
     for (auto& kind : now.kinds) kind.depth.reset();
@@ -156,7 +157,7 @@ TEST_CASE("shows breakers, why they are open, and the hint") {
     CHECK_FALSE(contains(text, "embedding is not called"));
 }
 
-TEST_CASE("says at the top what is paused, and how that ends") {
+TEST_CASE("says at the top what is paused, and how to resume it") {
     auto now = ready();
     now.paused = {"embed"};
     CHECK(contains(visible(render(now)), "memoirctl resume --kind embed"));
@@ -171,21 +172,21 @@ TEST_CASE("shows the last events, newest first, with the fields that are safe an
     now.events.push_back({now.made - 5s,
                           {telemetry::Level::error,
                            "memoir.worker.job_failed",
-                           "job failed for good\nHINT: twice",
+                           "job failed permanently\nHINT: twice",
                            {{"job_id", std::int64_t{42}},
                             {"error", std::string("HTTP 400")},
                             {"url", std::string("http://u:secret@x")},
                             {"text", std::string("what was said")},
                             {"hint", std::string("look")}}}});
     const auto text = visible(render(now));
-    for (const char* part : {"memoir.worker.job_failed", "job failed for good", "job_id 42", "error HTTP 400",
-                             "look", "11:59:55", "error"})
+    for (const char* part : {"memoir.worker.job_failed", "job failed permanently", "job_id 42",
+                             "error HTTP 400", "look", "11:59:55", "error"})
         CHECK(contains(text, part));
     CHECK(text.find("job_failed") < text.find("worker.started"));
     for (const char* part : {"secret", "what was said", "twice"}) CHECK_FALSE(contains(text, part));
 }
 
-TEST_CASE("names that were made to break the page are shown as they are") {
+TEST_CASE("shows names that were made to break the page as text") {
     const std::string evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&\u202e";
     auto now = ready();
     now.host = now.version = now.schema = evil;
@@ -215,7 +216,7 @@ TEST_CASE("names that were made to break the page are shown as they are") {
     CHECK(contains(html, "\\u{202e}"));
 }
 
-TEST_CASE("the page needs nothing from elsewhere, and its headers allow nothing else") {
+TEST_CASE("the page loads nothing from other hosts, and its headers allow nothing else") {
     const auto html = render(ready());
     for (const char* part : {"http://", "https://", "//cdn", "@import", "url(", " style=\"", " onclick"})
         CHECK_FALSE(contains(html, part));

@@ -218,9 +218,9 @@ TEST_CASE("observers hear of each change of state once") {
         proxy.cut_all();
         CHECK_THROWS_AS(connection->exec("select 1"), pg::Error);
     }
-    CHECK_FALSE(pool.up());
-    CHECK(witness.seen().size() == 2);  // the checkout told
+    CHECK(pool.up());  // one connection that was closed says nothing about the database
     CHECK(error_of(pool, Milliseconds(50)).what() == std::string("connect: refused"));
+    CHECK_FALSE(pool.up());
     CHECK(witness.seen().size() == 2);
 
     proxy.refuse(false);
@@ -228,6 +228,32 @@ TEST_CASE("observers hear of each change of state once") {
     CHECK(pool.up());
     CHECK(witness.seen().size() == 3);
     CHECK(witness.seen().back() == "up");
+}
+
+TEST_CASE("a backend that is terminated is no outage") {
+    Witness witness;
+    Pool pool(direct(), 2, witness.observer());
+    {
+        auto connection = pool.acquire();
+        CHECK_THROWS_AS(connection->exec("select pg_terminate_backend(pg_backend_pid())"), pg::Error);
+    }
+    CHECK(pool.up());
+    CHECK(pool.acquire()->exec("select 1").rows() == 1);
+    CHECK(witness.seen() == std::vector<std::string>{"up"});
+}
+
+TEST_CASE("a server that takes no writes any more loses its connections, and the next one finds another") {
+    Witness witness;
+    Pool pool(direct(), 2, witness.observer());
+    {
+        auto connection = pool.acquire();
+        connection->exec("set default_transaction_read_only = on");
+        CHECK_THROWS_AS(connection->exec("create table never (there integer)"), pg::Error);
+        CHECK(connection->broken());
+    }
+    CHECK_FALSE(pool.up());
+    CHECK(pool.acquire()->exec("select 1").rows() == 1);
+    CHECK(pool.up());
 }
 
 TEST_CASE("a pool whose database is away from the start says so and waits for it") {

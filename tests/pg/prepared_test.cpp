@@ -58,8 +58,8 @@ TEST_CASE("a repeated statement begins a transaction like any other") {
     CHECK(prepared(*connection) == 2);  // the first one, and the second transaction's own settings
 }
 
-TEST_CASE("through a pooler nothing is prepared, and no setting stays behind") {
-    test::PgBouncer bouncer(Cluster::shared(), {"default_pool_size = 1"});
+TEST_CASE("through a pooler that keeps none, nothing is prepared, and no setting stays behind") {
+    test::PgBouncer bouncer(Cluster::shared(), {"default_pool_size = 1"}, test::PgBouncer::Statements::lost);
     auto one = pg::Connection::connect({.conninfo = bouncer.url()});
     auto two = pg::Connection::connect({.conninfo = bouncer.url()});
     for (auto* connection : {one.get(), two.get(), one.get()})
@@ -74,6 +74,42 @@ TEST_CASE("through a pooler nothing is prepared, and no setting stays behind") {
     CHECK(prepared(*one) == 0);
     CHECK(two->exec("show enable_sort").string(0, 0) == "on");
     CHECK(two->exec("show enable_seqscan").string(0, 0) == "on");
+}
+
+TEST_CASE("through a pooler that keeps them, statements are prepared once for all its clients") {
+    if (!test::PgBouncer::keeps_statements()) return;
+    test::PgBouncer bouncer(Cluster::shared(), {"default_pool_size = 2"});
+    auto one = pg::Connection::connect({.conninfo = bouncer.url()});
+    auto two = pg::Connection::connect({.conninfo = bouncer.url()});
+    const auto doubled = [](int number) {
+        return repeated("select $1::integer * 2, current_setting('enable_seqscan')", Params().add(number));
+    };
+    for (int number = 0; number < 5; ++number)
+        for (auto* connection : {one.get(), two.get()}) {
+            const auto result = connection->exec(doubled(number));
+            CHECK(result.integer(0, 0) == 2 * number);
+            CHECK(result.string(0, 1) == "off");  // for what is planned now and kept
+        }
+    const auto uses = [](pg::Connection& connection, const std::string& text) {
+        return connection
+            .exec(
+                "select coalesce(sum(generic_plans + custom_plans), 0)::bigint from pg_prepared_statements "
+                "where strpos(statement, $1) = 1",
+                Params().add(text))
+            .integer(0, 0);
+    };
+    CHECK(uses(*one, "select $1::integer * 2") == 10);
+    {
+        // Two server connections at once: the second one is taught what the client prepared on the first.
+        Transaction holding(*two, Transaction::Durability::on);
+        holding.exec("select 1");
+        CHECK(one->exec(doubled(9)).integer(0, 0) == 18);
+        CHECK(one->exec("show enable_seqscan").string(0, 0) == "on");
+        holding.commit();
+    }
+    CHECK(one->exec("select count(*) from pg_prepared_statements where name like 'memoird%'").integer(0, 0) ==
+          0);
+    CHECK(one->reusable());
 }
 
 TEST_CASE("a statement whose table changed under it is tried again on another connection") {

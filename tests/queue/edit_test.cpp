@@ -41,7 +41,7 @@ TEST_CASE("retries all of a kind, a dry run only counts") {
         pg::Params().add(pid));
     queue.failed("extract");
     const auto all = [&](std::optional<std::string> kind, bool dry) {
-        return queue::retry_all(*queue.connection, queue.schema.name(), kind, dry);
+        return queue::retry_all(*queue.connection, queue.schema.name(), {.kind = std::move(kind)}, dry);
     };
     CHECK(all({}, true) == 2501);
     CHECK(all("embed", true) == 2500);
@@ -63,6 +63,38 @@ TEST_CASE("passes over a failed job that somebody has locked, and waits for nobo
                pg::Params().add(locked));
     CHECK(queue::retry_all(*queue.connection, queue.schema.name(), {}, false) == 1);
     CHECK(queue.find(locked)->state == JobState::failed);
+}
+
+TEST_CASE("failed jobs are counted by reason, and those of some reasons are given back alone") {
+    Queue queue;
+    const auto fails = [&](const std::string& reason) {
+        const auto id = queue.failed("embed");
+        queue.schema.sql("update $schema.memory_jobs set failure_reason = $2 where id = $1::bigint",
+                         pg::Params().add(id).add(reason));
+        return id;
+    };
+    const auto bad = fails("HTTP 400");
+    fails("HTTP 400");
+    const auto other = fails("HTTP 413");
+    auto& connection = *queue.connection;
+    auto counted = queue::failed_by_reason(connection, queue.schema.name(), "embed");
+    std::ranges::sort(counted, {}, &queue::FailedAs::reason);
+    REQUIRE(counted.size() == 2);
+    CHECK(counted[0].reason == "HTTP 400");
+    CHECK(counted[0].jobs == 2);
+    CHECK(counted[0].first <= counted[0].last);
+    CHECK(queue::failed_by_reason(connection, queue.schema.name(), "extract").empty());
+
+    const queue::Failed which{"embed", std::vector<std::string>{"HTTP 400"}};
+    const auto begun = queue::retry_begins(connection);
+    CHECK(queue::retry_some(connection, queue.schema.name(), which, begun, 1) == 1);
+    CHECK(queue.find(bad)->state == JobState::pending);
+    CHECK(queue::retry_some(connection, queue.schema.name(), which, begun, 9) == 1);
+    CHECK(queue.find(other)->state == JobState::failed);
+    CHECK(queue::failed_since(connection, queue.schema.name(), which, begun, 5) == 0);
+    fails("HTTP 400");
+    CHECK(queue::failed_since(connection, queue.schema.name(), which, begun, 5) == 1);
+    CHECK(queue::retry_some(connection, queue.schema.name(), which, begun, 9) == 0);
 }
 
 TEST_CASE("deleting the last failed sibling lets the fan-in go on") {

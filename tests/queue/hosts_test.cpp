@@ -20,10 +20,10 @@ TEST_CASE("a host's row is written once a heartbeat, read with its age, and forg
     closed.held_for = Milliseconds(7);
     queue::Host host{"n1", "web-1", 4711, "0.1.0", {"embed", "extract"}, {}, 0};
     host.endpoints = queue::endpoints_json(std::vector{open, closed});
-    run(queue::upsert_host(name, host));
+    run(queue::upsert_host(name, host, true));
     host.kinds = {"embed"};
-    run(queue::upsert_host(name, host));
-    run(queue::upsert_host(name, {"n2", "web-2", 1, "0.1.0", {}, "[]", 0}));
+    run(queue::upsert_host(name, host, true));
+    run(queue::upsert_host(name, {"n2", "web-2", 1, "0.1.0", {}, "[]", 0}, false));
     queue.schema.sql(
         "update $schema.memoird_hosts set seen_at = seen_at - interval '25 hours' where nonce = 'n2'");
     auto hosts = queue::read_hosts(run(queue::select_hosts(name)));
@@ -38,7 +38,15 @@ TEST_CASE("a host's row is written once a heartbeat, read with its age, and forg
           0);
     CHECK(queue.schema.number("select count(*) from $schema.memoird_hosts where endpoints->1 @> "
                               "'{\"max_concurrent\": 8, \"held_ms\": 7, \"in_flight\": 0}'") == 1);
-    CHECK(run(queue::delete_unseen_hosts(name)).affected() == 1);
+    // Since when it drains is said once.
+    host.draining = true;
+    run(queue::upsert_host(name, host, true));
+    const auto since =
+        queue.schema.value("select draining_since::text from $schema.memoird_hosts where nonce = 'n1'");
+    run(queue::upsert_host(name, host, true));
+    CHECK(queue.schema.value("select draining_since::text from $schema.memoird_hosts where nonce = 'n1'") ==
+          since);
+    CHECK(run(queue::delete_unseen_hosts(name, 10)).affected() == 1);
     run(queue::delete_host(name, "n1"));
     CHECK(queue::read_hosts(run(queue::select_hosts(name))).empty());
 }

@@ -35,7 +35,9 @@ TEST_CASE("a heartbeat renews what this process holds and nothing else") {
     const auto mine = claimed(schema, process + "embed.0.1"),
                other = claimed(schema, "memoird/h:2:m/embed.0.1"), parked_row = claimed(schema, "parked");
     const auto statement = renew(schema.name(), process, std::vector{mine, other, parked_row});
-    schema.sql(statement.sql, statement.params);
+    const auto shown = fences(schema.sql(statement.sql, statement.params));
+    REQUIRE(shown.size() == 1);
+    CHECK(shown.front().id == mine);
     CHECK(fresh(schema, mine));
     CHECK_FALSE(fresh(schema, other));
     CHECK_FALSE(fresh(schema, parked_row));
@@ -50,17 +52,28 @@ TEST_CASE("one locked row does not stop the heartbeat of the others") {
     agent->exec("select from \"" + schema.name() + "\".memory_jobs where id = $1 for update",
                 pg::Params().add(locked));
     const auto statement = renew(schema.name(), process, std::vector{locked, other});
-    schema.sql(statement.sql, statement.params);
-    CHECK(fresh(schema, other));
     // It is shown all the same: passed over is not lost.
-    const auto read = held(schema.name(), process);
-    CHECK(fences(schema.sql(read.sql, read.params)).size() == 2);
+    CHECK(fences(schema.sql(statement.sql, statement.params)).size() == 2);
+    CHECK(fresh(schema, other));
+    CHECK_FALSE(fresh(schema, locked));
     agent->exec("rollback");
 }
 
 TEST_CASE("a nonce that is the beginning of another one does not hold its rows") {
     TestSchema schema;
     claimed(schema, "memoird/h:1:nn/embed.0.1");
-    const auto read = held(schema.name(), process);
+    const auto read = held(schema.name(), process, Milliseconds(60'000));
     CHECK(fences(schema.sql(read.sql, read.params)).empty());
+}
+
+TEST_CASE("a row of this process that was not renewed for long is a stray") {
+    TestSchema schema;
+    const auto stray = claimed(schema, process + "embed.0.1"), other = claimed(schema, process + "embed.0.2");
+    claimed(schema, "memoird/h:2:m/embed.0.1");
+    const auto renewal = renew(schema.name(), process, std::vector{other});
+    schema.sql(renewal.sql, renewal.params);
+    const auto look = strays(schema.name(), process, Milliseconds(20'000), Milliseconds(60'000), 10);
+    const auto found = fences(schema.sql(look.sql, look.params));
+    REQUIRE(found.size() == 1);
+    CHECK(found.front().id == stray);
 }

@@ -133,7 +133,7 @@ TEST_CASE("nothing that recovery does to a row reads the claims that others hold
     const auto name = queue.schema.name();
     for (const bool analyzed : {false, true}) {
         if (analyzed) queue.schema.sql("analyze $schema.memory_jobs");
-        for (const auto& statement : {recover_dead(name, rows), recover_foreign(name, rows)}) {
+        for (const auto& statement : {recover_dead(name, rows), recover_unharmed(name, rows)}) {
             CAPTURE(statement.sql, analyzed);
             const auto found = cost(*connection, statement);
             for (const auto& index : found.indexes) CHECK(index == "memory_jobs_pkey");

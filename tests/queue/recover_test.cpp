@@ -1,6 +1,7 @@
 #include "queue/recover.hpp"
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "queue/settle.hpp"
 #include "support/postgres.hpp"
@@ -20,9 +21,11 @@ std::int64_t claimed(TestSchema& schema, const std::string& by, const std::strin
     return id;
 }
 
+const Leases leases{Milliseconds(60'000), Milliseconds(600'000), true, true};
+
 std::vector<Overdue> look_for(TestSchema& schema) {
-    const auto statement = overdue(schema.name(), Milliseconds(60'000), Milliseconds(600'000));
-    return overdue_rows(schema.sql(statement.sql, statement.params));
+    const auto statement = overdue(schema.name(), leases, {}, 1'000);
+    return overdue_slice(schema.sql(statement.sql, statement.params), 1'000).rows;
 }
 
 std::string state(TestSchema& schema, std::int64_t id) {
@@ -41,7 +44,7 @@ TEST_CASE("a parked row comes back when it is due, without an attempt, and not b
     const auto due = claimed(schema, "parked", "60 seconds", 1),
                later = claimed(schema, "parked", "59 seconds"),
                far = claimed(schema, "parked", "-10 minutes");
-    const auto statement = unpark(schema.name());
+    const auto statement = unpark(schema.name(), 10);
     const auto rows = returned(schema.sql(statement.sql, statement.params));
     REQUIRE(rows.size() == 1);
     CHECK(rows[0].id == due);
@@ -72,12 +75,12 @@ TEST_CASE("a look finds claims of memoirds past the lease and of others past for
                nameless = claimed(schema, "", "11 minutes");
     const auto rows = look_for(schema);
     REQUIRE(rows.size() == 3);
-    CHECK(rows[0].id == old);
-    CHECK(rows[0].memoird());
-    CHECK(rows[1].id == foreign);
+    CHECK(rows[0].id == foreign);
+    CHECK_FALSE(rows[0].memoird());
+    CHECK(rows[1].id == nameless);
     CHECK_FALSE(rows[1].memoird());
-    CHECK(rows[2].id == nameless);
-    CHECK_FALSE(rows[2].memoird());
+    CHECK(rows[2].id == old);
+    CHECK(rows[2].memoird());
 }
 
 TEST_CASE("a dead memoird's row counts an attempt and becomes a suspect that names it") {
@@ -92,7 +95,7 @@ TEST_CASE("a row of a worker that is no memoird goes back without an attempt") {
     TestSchema schema;
     const auto id = claimed(schema, "worker-1", "11 minutes", 1),
                nameless = claimed(schema, "", "11 minutes");
-    const auto statement = recover_foreign(schema.name(), look_for(schema));
+    const auto statement = recover_unharmed(schema.name(), look_for(schema));
     CHECK(returned(schema.sql(statement.sql, statement.params)).size() == 2);
     CHECK(state(schema, id) == "pending/-/1/-");
     CHECK(state(schema, nameless) == "pending/-/0/-");
@@ -109,8 +112,8 @@ TEST_CASE("a claim that was renewed, settled or taken since the first look is le
         schema.sql("update $schema.memory_jobs set " + change + " where id = $1", pg::Params().add(id));
         const auto before = state(schema, id);
         for (const auto& statement :
-             {recover_dead(schema.name(), seen_rows), recover_foreign(schema.name(), seen_rows),
-              bury(schema.name(), seen_rows.front())})
+             {recover_dead(schema.name(), seen_rows), recover_unharmed(schema.name(), seen_rows),
+              bury(schema.name(), seen_rows)})
             CHECK(schema.sql(statement.sql, statement.params).empty());
         CHECK(state(schema, id) == before);
         schema.sql("delete from $schema.memory_jobs");
@@ -120,7 +123,7 @@ TEST_CASE("a claim that was renewed, settled or taken since the first look is le
 TEST_CASE("a dead memoird's row without an attempt left is buried with the holder named") {
     TestSchema schema;
     const auto id = claimed(schema, dead, "61 seconds", 2);
-    const auto statement = bury(schema.name(), look_for(schema).front());
+    const auto statement = bury(schema.name(), look_for(schema));
     CHECK(schema.sql(statement.sql, statement.params).rows() == 1);
     CHECK(state(schema, id) == "failed/-/3/holder died: " + dead);
 }
@@ -135,4 +138,84 @@ TEST_CASE("a row that somebody has locked is recovered another time") {
     const auto statement = recover_dead(schema.name(), look_for(schema));
     CHECK(schema.sql(statement.sql, statement.params).empty());
     agent->exec("rollback");
+}
+
+TEST_CASE("a row whose holder shows itself as alive is not overdue, however old the claim") {
+    TestSchema schema;
+    const auto alive = claimed(schema, "memoird/h:1:alive/embed.0.1", "2 minutes"),
+               silent = claimed(schema, "memoird/h:1:silent/embed.0.1", "2 minutes"),
+               drained = claimed(schema, "memoird/h:1:drained/embed.0.1", "2 minutes");
+    schema.sql(
+        "insert into $schema.memoird_hosts (nonce, host, pid, version, kinds, seen_at, draining_since) values "
+        "('alive', 'h', 1, '1', '{}', clock_timestamp() - interval '50 seconds', null), ('silent', 'h', 1, '1', "
+        "'{}', clock_timestamp() - interval '70 seconds', null), ('drained', 'h', 1, '1', '{}', "
+        "clock_timestamp() - interval '70 seconds', clock_timestamp() - interval '80 seconds')");
+    const auto rows = look_for(schema);
+    REQUIRE(rows.size() == 2);
+    for (const auto& row : rows) {
+        CHECK(row.id != alive);
+        CHECK(row.drained == (row.id == drained));
+    }
+    // Hosts of a schema without the table, or without the column, count by their claims.
+    const auto statement = overdue(schema.name(), {leases.lease, leases.foreign}, {}, 1'000);
+    CHECK(overdue_slice(schema.sql(statement.sql, statement.params), 1'000).rows.size() == 3);
+    CHECK(silent > 0);
+}
+
+TEST_CASE("slices of a look go on where the last one stopped, and the last one says so") {
+    TestSchema schema;
+    for (int row = 0; row < 5; ++row) claimed(schema, dead, std::to_string(100 - row) + " seconds");
+    claimed(schema, "parked", "2 minutes");
+    schema.sql("update $schema.memory_jobs set claimed_at = now() - interval '3 minutes' where id % 2 = 0");
+    std::set<std::int64_t> found;
+    Cursor after;
+    int slices = 0;
+    for (bool more = true; more; ++slices) {
+        REQUIRE(slices < 10);
+        const auto statement = overdue(schema.name(), leases, after, 2);
+        const auto slice = overdue_slice(schema.sql(statement.sql, statement.params), 2);
+        for (const auto& row : slice.rows) CHECK(found.insert(row.id).second);
+        more = slice.next.has_value();
+        after = slice.next.value_or(Cursor{});
+    }
+    CHECK(found.size() == 5);
+    CHECK(slices == 4);
+}
+
+TEST_CASE("a parked row that is known by its id comes back when it is due, and not before") {
+    TestSchema schema;
+    const auto due = claimed(schema, "parked", "60 seconds", 1),
+               later = claimed(schema, "parked", "59 seconds"), taken = claimed(schema, dead, "2 minutes");
+    const auto statement = unpark(schema.name(), std::vector{due, later, taken});
+    const auto rows = returned(schema.sql(statement.sql, statement.params));
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].id == due);
+    CHECK(state(schema, later) == "claimed/parked/0/-");
+    CHECK(state(schema, taken) == "claimed/" + dead + "/0/-");
+}
+
+TEST_CASE("rows that wait for a backend come back before they are due, slice by slice, others do not") {
+    TestSchema schema;
+    std::vector<std::int64_t> waiting;
+    for (int row = 0; row < 5; ++row) waiting.push_back(claimed(schema, "parked", "-1 hour"));
+    schema.sql("update $schema.memory_jobs set failure_reason = 'waits for qdrant: refused'");
+    const auto retried = claimed(schema, "parked", "-1 hour", 1);
+    schema.sql("update $schema.memory_jobs set failure_reason = 'no facts' where id = $1",
+               pg::Params().add(retried));
+    std::size_t back = 0;
+    Cursor after;
+    int slices = 0;
+    for (bool more = true; more; ++slices) {
+        REQUIRE(slices < 10);
+        const auto statement = unpark_waiting(schema.name(), "embed", after, 2);
+        const auto slice = unparked(schema.sql(statement.sql, statement.params), 2);
+        back += slice.rows.size();
+        more = slice.next.has_value();
+        after = slice.next.value_or(Cursor{});
+    }
+    CHECK(back == waiting.size());
+    CHECK(state(schema, waiting.back()) == "pending/-/0/waits for qdrant: refused");
+    CHECK(state(schema, retried) == "claimed/parked/1/no facts");
+    const auto other = unpark_waiting(schema.name(), "extract", {}, 2);
+    CHECK(unparked(schema.sql(other.sql, other.params), 2).rows.empty());
 }

@@ -78,8 +78,9 @@ void create_library_schema(TestSchema& schema) {
 }
 
 bool complete(const schema::Additions& a) {
-    return a.pending_index && a.source_index && a.failed_index && a.parked_index && a.vectors && a.replies &&
-           a.pauses && a.hosts && a.duties && a.settings && a.draining_since && a.notify && !a.notify_serial;
+    return a.pending_index && a.source_index && a.failed_index && a.parked_index && a.user_index &&
+           a.vectors && a.replies && a.pauses && a.hosts && a.duties && a.settings && a.draining_since &&
+           a.notify && !a.notify_serial;
 }
 
 schema::Additions check(TestSchema& schema) {
@@ -131,6 +132,9 @@ TEST_CASE("adds everything of ours to a new schema and to the library's") {
                        "(kind, created_at, id) WHERE (state = 'pending'::text) t"));
     CHECK(all.contains(index + "source_idx" + on + "(source_pid) t"));
     CHECK(all.contains(index + "failed_idx" + on + "(kind, updated_at) WHERE (state = 'failed'::text) t"));
+    CHECK(all.contains(
+        "index memories CREATE INDEX memoird_memories_user_idx ON memories USING btree (user_id, agent_id, "
+        "org_id) t"));
 }
 
 TEST_CASE("has nothing to do the second time") {
@@ -259,7 +263,7 @@ TEST_CASE("a dry run prints the SQL that would run, and runs none of it") {
     const auto statements = apply(schema, dry());
     CHECK(schema.number("select count(*) from pg_namespace where nspname = $1",
                         pg::Params().add(schema.name())) == (exists ? 1 : 0));
-    if (exists) CHECK(schema::advice(check(schema)).size() == 11);
+    if (exists) CHECK(schema::advice(check(schema)).size() == 12);
     for (const auto& statement : statements) {
         REQUIRE(statement.ends_with(';'));
         schema.sql(statement.substr(0, statement.size() - 1));
@@ -407,7 +411,7 @@ TEST_CASE("remove takes away what is ours, and nothing else") {
     std::vector<std::string> steps;
     const auto say = [&](const std::string& step) { steps.push_back(step); };
     schema::remove(*schema.connect(), schema.name(), {}, say);
-    CHECK(steps.size() == 12);
+    CHECK(steps.size() == 13);
     CHECK(listing(schema, true) == before);
     CHECK(schema.number("select count(*) from $schema.memory_jobs") == 1);
     steps.clear();

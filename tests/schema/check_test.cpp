@@ -161,7 +161,7 @@ TEST_CASE("names a read-only role") {
     const auto connection = schema.connect();
     connection->exec("set default_transaction_read_only = on");
     const auto error = refusal(*connection, schema.name());
-    CHECK(error.problem() == "role postgres may only read: its transactions begin read only");
+    CHECK(error.problem() == "role postgres cannot write: its transactions are read-only by default");
     CHECK(error.hint().find("default_transaction_read_only") != std::string::npos);
 }
 

@@ -178,10 +178,10 @@ TEST_CASE("a lost claim writes nothing, and whoever comes next does not pay agai
         CHECK(rig.paid == 2);
     }
     SECTION("and after seven days the reply is gone") {
-        rig.replies->sweep({});
+        rig.replies->sweep(*rig.schema.connect(), {}, 1'000);
         CHECK(rig.kept() == 1);
         rig.schema.sql("update $schema.memoird_replies set created_at = now() - interval '8 days'");
-        rig.replies->sweep({});
+        rig.replies->sweep(*rig.schema.connect(), {}, 1'000);
         CHECK(rig.kept() == 0);
     }
 }
@@ -233,7 +233,7 @@ TEST_CASE("replies that no job will ask for are gone after an hour, all others a
             pg::Params().add(pid).add(kind).add(age));
     };
     const auto left = [&] {
-        rig.replies->sweep({});
+        rig.replies->sweep(*rig.schema.connect(), {}, 1'000);
         return rig.schema.value(
             "select coalesce(string_agg(left(kind, 3) || ' ' || request_hash, ', ' order by kind, "
             "request_hash), "
@@ -301,5 +301,19 @@ TEST_CASE("an outage of the model counts no attempt") {
     rig.start();
     REQUIRE(eventually([&] { return rig.log.count("memoir.worker.job_parked") >= 1; }));
     CHECK(rig.state(job).starts_with("claimed/0/"));
+    CHECK(rig.said_nothing());
+}
+
+TEST_CASE("a reply of more facts than the limit stores the first ones, and the rest is told") {
+    Rig rig([](const json&) { return Rig::facts(std::vector<std::string>(1'200, "SECRET fact")); });
+    const auto pid = rig.schema.memory("SECRET said");
+    rig.start();
+    REQUIRE(rig.gone(rig.schema.job(pid, "extract")));
+    CHECK(rig.schema.number("select count(*) from $schema.memories where kind = 'semantic'") == 500);
+    const auto parsed = rig.log.named("memoir.extraction.parsed");
+    REQUIRE(parsed.size() == 1);
+    CHECK(parsed[0].level == telemetry::Level::warning);
+    CHECK(parsed[0].field("facts") == "500");
+    CHECK(parsed[0].field("beyond_limit") == "700");
     CHECK(rig.said_nothing());
 }

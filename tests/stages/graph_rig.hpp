@@ -104,7 +104,7 @@ class GraphRig {
         work::EngineSettings settings;
         settings.schema = schema.name();
         settings.host = "test";
-        settings.indexed = settings.pauses = true;
+        settings.additions.pending_index = settings.additions.pauses = true;
         settings.database = schema.options();
         engine = std::make_unique<work::Engine>(settings, work::Plan{options, {{"synthesize", entry}}, true},
                                                 *pool, log);

@@ -123,6 +123,34 @@ TEST_CASE("only indexed, active memories are neighbours; the source is one whate
     }
 }
 
+TEST_CASE("what lacks its agent is corrected across them, and each member keeps its own scope") {
+    Corrections rig;
+    rig.schema.sql("update $schema.memories set agent_id = '__MEMOIR_NO_AGENT__' where pid in ($1, $2)",
+                   pg::Params().add(rig.source).add(rig.old_fact));
+    const auto other = rig.schema.memory("SECRET of another organisation");
+    rig.schema.sql("update $schema.memories set org_id = 'p' where pid = $1", pg::Params().add(other));
+    rig.indexed(other);
+    rig.index.hits = {{other, 0.95}, {rig.near, 0.9}};
+    const auto job = rig.schema.job(rig.source, "reprocess", rejected);
+    rig.start();
+    REQUIRE(rig.gone(job));
+    CHECK_FALSE(rig.index.asked.agent_id);
+    CHECK(rig.index.asked.org_id == "o");
+    CHECK(rig.index.asked.user_id == "u");
+    rig.check_corrected();
+    // An index may say what it likes: the row tells whose a memory is.
+    CHECK(rig.derived(other) == 0);
+    const auto agent_of_facts = [&](const std::string& pid) {
+        return rig.schema.value(
+            "select string_agg(distinct agent_id, ',') from $schema.memories where source_pid = $1",
+            pg::Params().add(pid));
+    };
+    CHECK(agent_of_facts(rig.source) == "__MEMOIR_NO_AGENT__");
+    CHECK(agent_of_facts(rig.near) == "a");
+    CHECK(rig.schema.value("select agent_id from $schema.memories where metadata->>'origin' = 'feedback'") ==
+          "__MEMOIR_NO_AGENT__");
+}
+
 TEST_CASE("the feedback's own memory is no neighbour and takes no neighbour's place") {
     Corrections rig;
     rig.index.on_search = [&] {
@@ -210,7 +238,7 @@ TEST_CASE("without a model a correction that another host has begun is left to t
     rig.start();
     CHECK(eventually([&] {
         return rig.state(job) ==
-               "claimed/0/the rest of a correction needs a model and an index, which this host lacks";
+               "claimed/0/the rest of the correction needs a model and an index that this host lacks";
     }));
     CHECK(rig.feedbacks() == 0);
 }

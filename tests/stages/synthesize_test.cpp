@@ -185,7 +185,7 @@ TEST_CASE("jobs of one scope in two processes at once create no entity twice") {
     work::EngineSettings settings;
     settings.schema = rig.schema.name();
     settings.host = "second";
-    settings.indexed = settings.pauses = true;
+    settings.additions.pending_index = settings.additions.pauses = true;
     settings.database = rig.schema.options();
     work::Engine second(settings, {rig.options, {{"synthesize", entry}}}, pool, rig.log);
     second.start();
@@ -255,7 +255,7 @@ TEST_CASE("a job cut off between any two queries of the graph leaves the same gr
         count = job(acme_at, "Bolt", cut);
         job(acme_at, "Bolt", 100);
         std::string text;
-        for (const auto& edge : graph.shown_edges(scope, {}))
+        for (const auto& edge : graph.shown_edges({scope.agent_id, scope.org_id, scope.user_id}, {}))
             text += edge.subject + " " + edge.type + " " + edge.object + " " + edge.valid_from + " " +
                     edge.valid_to.value_or("") + " " + std::to_string(edge.memory_pids.size()) + "\n";
         return text;

@@ -2,11 +2,13 @@
 
 #include <libpq-fe.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
 #include "support/guarded.hpp"
+#include "support/process.hpp"
 #include "support/wait.hpp"
 
 namespace memoir::test {
@@ -21,7 +23,18 @@ std::string program() {
 
 }  // namespace
 
-PgBouncer::PgBouncer(Cluster& cluster, const std::vector<std::string>& settings)
+bool PgBouncer::keeps_statements() {
+    static const bool keeps = [] {
+        // "PgBouncer 1.24.1"
+        const auto said = run({{program(), "--version"}, {}, {}}).output;
+        int major = 0, minor = 0;
+        return std::sscanf(said.c_str(), "PgBouncer %d.%d", &major, &minor) == 2 &&
+               (major > 1 || minor >= 21);
+    }();
+    return keeps;
+}
+
+PgBouncer::PgBouncer(Cluster& cluster, const std::vector<std::string>& settings, Statements statements)
     : directory_(temporary_directory("mpb")) {
     for (int tries = 0; tries < 5; ++tries) {
         port_ = free_port();
@@ -30,6 +43,8 @@ PgBouncer::PgBouncer(Cluster& cluster, const std::vector<std::string>& settings)
                << " user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = any\n"
                << "listen_addr = 127.0.0.1\nlisten_port = " << port_ << "\nunix_socket_dir = " << directory_
                << "\nmax_client_conn = 500\n";
+        if (keeps_statements())
+            config << "max_prepared_statements = " << (statements == Statements::kept ? 200 : 0) << '\n';
         for (const auto& line : settings) config << line << '\n';
         config.close();
         Launch launch;

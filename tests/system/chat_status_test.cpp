@@ -63,8 +63,9 @@ TEST_CASE_METHOD(Fixture, "a provider's rate limit that is used up is told of as
     });
     Memoird memoird(schema, embedder, watched());
     CHECK(systemd.told("s for its rate limit"));
-    CHECK(answers(memoird, {"status"}, "extraction waits for its provider's rate limit: "));
-    CHECK(answers(memoird, {"jobs", "why", a_job()}, "extraction waits for its provider's rate limit: "));
+    CHECK(answers(memoird, {"status"}, "extraction is waiting for its provider's rate limit, for another "));
+    CHECK(answers(memoird, {"jobs", "why", a_job()},
+                  "extraction is waiting for its provider's rate limit, for another "));
     CHECK(left("extract") >= 8);  // one call, or two at once
     CHECK(attempts() == 0);
     CHECK(memoird.stop() == 0);

@@ -77,17 +77,18 @@ TEST_CASE("metrics count what was claimed, how it ended, and what the models wer
         return scene.value("memoird_settles_total",
                            {{"kind", "embed"}, {"outcome", outcome}, {"failure", failure}});
     };
-    // Three memories, their three facts, the refused one, and the poison twice.
+    // Three memories, their three facts, the refused one twice (it is judged when it is refused again), and
+    // the poison twice.
     CHECK(eventually([&] { return embed("failed", "job") == 1; }));
     CHECK(embed("completed", "none") == 6);
     CHECK(embed("failed", "permanent") == 1);
     CHECK(embed("retried", "job") == 1);
-    CHECK(scene.value("memoird_claims_total", {{"kind", "embed"}}) == 9);
+    CHECK(scene.value("memoird_claims_total", {{"kind", "embed"}}) == 10);
     CHECK(scene.value("memoird_attempts_total", {{"kind", "embed"}}) == 3);
     CHECK(scene.value("memoird_retries_total", {{"kind", "embed"}}) == 1);
-    CHECK(scene.value("memoird_recovered_total", {{"kind", "embed"}, {"holder", "parked"}}) == 1);
-    CHECK(scene.value("memoird_job_wait_seconds_count", {{"kind", "embed"}}) == 9);
-    CHECK(scene.value("memoird_job_run_seconds_count", {{"kind", "embed"}}) == 9);
+    CHECK(scene.value("memoird_recovered_total", {{"kind", "embed"}, {"holder", "parked"}}) == 2);
+    CHECK(scene.value("memoird_job_wait_seconds_count", {{"kind", "embed"}}) == 10);
+    CHECK(scene.value("memoird_job_run_seconds_count", {{"kind", "embed"}}) == 10);
     // One a transaction, and no batch was larger than its jobs.
     CHECK(scene.value("memoird_job_settle_seconds_count", {{"kind", "embed"}}) >= 3);
     CHECK(scene.value("memoird_job_settle_seconds_count", {{"kind", "embed"}}) <= 9);

@@ -1,5 +1,5 @@
-// Others on the same queue: the library's own worker, by its SQL as the contract gives it, other schemas, and
-// kinds of a later version.
+// Others on the same queue: the library's own worker, by the SQL of docs/contract.md, "Job lifecycle", other
+// schemas, and kinds of a later version.
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -128,7 +128,10 @@ TEST_CASE("the library's workers and memoird drain one queue together, each row 
         CHECK(one.done() > 0);
         CHECK(two.done() > 0);
         CHECK(memoird.events("memoir.worker.job_succeeded").size() > 0);
-        CHECK(one.recovered() + two.recovered() == 0);
+        // What is parked looks to them like a claim whose lease is over when it is due; nothing else may.
+        const auto parked = memoird.events("memoir.worker.job_parked").size() +
+                            memoird.events("memoir.worker.job_failed").size();
+        CHECK(static_cast<std::size_t>(one.recovered() + two.recovered()) <= parked);
         CHECK(memoird.stop() == 0);
         CHECK(static_cast<int>(memoird.events("memoir.worker.job_succeeded").size()) + one.done() +
                   two.done() ==

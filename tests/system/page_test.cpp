@@ -41,12 +41,12 @@ TEST_CASE("the status page shows what runs, waits, is parked, has failed and is 
     const std::vector<std::string> parts{"pid " + std::to_string(scene.memoird().process().pid()),
                                          pid,
                                          scene.worker(),
-                                         "of 3 loops at work",
+                                         "of 3 loops busy",
                                          "11 jobs in hand",
                                          "extraction is not called",
                                          "extraction.api_key_file",
                                          "Paused for the whole fleet: reprocess",
-                                         "left to other hosts: no [classifier] section here",
+                                         "left to other hosts: no [classifier] section",
                                          "memoir.worker.job_failed",
                                          "memoir.breaker.opened"};
     for (const auto& part : parts) {
@@ -57,7 +57,7 @@ TEST_CASE("the status page shows what runs, waits, is parked, has failed and is 
     CHECK_FALSE(contains(html, PageScene::hostile));
     CHECK(contains(html, "&lt;script&gt;document.title"));
     scene.release();
-    CHECK(eventually([&] { return contains(ask(scene.url() + "/").body, "Nothing runs."); }));
+    CHECK(eventually([&] { return contains(ask(scene.url() + "/").body, "Nothing is running."); }));
     CHECK(scene.memoird().stop() == 0);
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("the status page is for GET and HEAD, and for names that are ours") {
     CHECK(memoird.stop() == 0);
 }
 
-TEST_CASE("the status page tells of a start that waits for its database") {
+TEST_CASE("the status page says that the start is waiting for the database") {
     TestSchema schema;
     EmbeddingDouble embedder;
     const auto url = "http://127.0.0.1:" + std::to_string(free_port());

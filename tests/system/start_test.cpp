@@ -259,9 +259,11 @@ TEST_CASE("graph kinds without a graph are completed as no-ops, with a warning w
     schema.sql("insert into $schema.graph_triple_staging (source_pid) values ($1)", pg::Params().add(pid));
     schema.job(pid, "synthesize");
     schema.job(pid, "relational_extract");
-    Memoird memoird(schema, embedder, {.arguments = {"--until-idle"}});
+    Memoird memoird(schema, embedder,
+                    {.settings = {{"log.level", "\"debug\""}}, .arguments = {"--until-idle"}});
     CHECK(memoird.process().wait() == 0);
     CHECK(schema.number("select count(*) from $schema.memory_jobs") == 0);
     CHECK(events(memoird, "memoir.worker.advice").size() == 1);
+    CHECK(events(memoird, "memoir.synthesize.no_graph").size() == 1);
     CHECK(schema.number("select count(*) from $schema.graph_triple_staging") == 1);
 }

@@ -135,6 +135,65 @@ TEST_CASE_METHOD(Fixture, "a batch of none is no statement") {
     CHECK_NOTHROW(write({}));
 }
 
+TEST_CASE_METHOD(Fixture, "agent and organisation are compared where the query names them, the user always") {
+    const auto stored = [&](const std::string& agent, const std::string& org, const std::string& user) {
+        const auto pid = store("said", {1, 0, 0, 0});
+        schema.sql("update $schema.memories set agent_id = $2, org_id = $3, user_id = $4 where pid = $1",
+                   pg::Params().add(pid).add(agent).add(org).add(user));
+        return pid;
+    };
+    const auto whole = stored("a", "o", "u"), bare = stored("__MEMOIR_NO_AGENT__", "__MEMOIR_NO_ORG__", "u"),
+               agent = stored("a", "p", "u"), org = stored("b", "o", "u");
+    stored("a", "o", "v");
+    const auto found = [&](std::optional<std::string> agent_id, std::optional<std::string> org_id) {
+        std::set<std::string> all;
+        for (const auto& hit : index.search({.agent_id = std::move(agent_id),
+                               .org_id = std::move(org_id),
+                               .user_id = "u",
+                               .kind = "episodic",
+                               .vector = {1, 0, 0, 0},
+                               .limit = 10,
+                               .score_above = std::nullopt},
+                                            {}))
+            all.insert(hit.pid);
+        return all;
+    };
+    CHECK(found({}, {}) == std::set{whole, bare, agent, org});
+    CHECK(found("a", {}) == std::set{whole, agent});
+    CHECK(found({}, "o") == std::set{whole, org});
+    CHECK(found("a", "o") == std::set{whole});
+    CHECK(found("__MEMOIR_NO_AGENT__", {}) == std::set{bare});
+}
+
+TEST_CASE_METHOD(Fixture, "a search across agents reads the user's memories by an index, in any shape") {
+    schema.sql(
+        "insert into $schema.memories (pid, agent_id, org_id, user_id, content) select 'm' || i, 'a' || i % "
+        "3, 'o' || i % 5, 'u' || i % 400, '' from generate_series(1, 20000) i");
+    schema.sql(
+        "insert into $schema.memoird_vectors select pid, 'test/model', '{1,0,0,0}' from $schema.memories where pid "
+        "like 'm%'");
+    schema.sql("analyze $schema.memories");
+    schema.sql("analyze $schema.memoird_vectors");
+    for (const bool agent : {false, true})
+        for (const bool org : {false, true}) {
+            CAPTURE(agent, org);
+            Query query{.agent_id = {},
+                        .org_id = {},
+                        .user_id = "u7",
+                        .kind = "episodic",
+                        .vector = {},
+                        .score_above = {}};
+            if (agent) query.agent_id = "a1";
+            if (org) query.org_id = "o1";
+            const auto statement = index.candidates(query);
+            const auto plan = schema.connect()->exec("explain " + statement.sql, statement.params);
+            std::string text;
+            for (int row = 0; row < plan.rows(); ++row) text += plan.string(row, 0) + "\n";
+            INFO(text);
+            CHECK(text.find("Seq Scan on memories") == std::string::npos);
+        }
+}
+
 TEST_CASE_METHOD(Fixture, "a forgotten memory takes its vector with it") {
     const auto pid = store("one", {1, 0, 0, 0});
     schema.sql("delete from $schema.memories where pid = $1", pg::Params().add(pid));

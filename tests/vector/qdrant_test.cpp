@@ -298,6 +298,40 @@ TEST_CASE_METHOD(Fixture, "under strict mode nothing is filtered before its inde
     CHECK(qdrant.points().empty());
 }
 
+TEST_CASE_METHOD(Fixture, "agent and organisation are filtered where the query names them, the user always") {
+    const auto stored = [&](const std::string& pid, const std::string& agent, const std::string& org,
+                            const std::string& user) {
+        auto p = point(pid);
+        p.agent_id = agent, p.org_id = org, p.user_id = user;
+        write({p});
+    };
+    stored("whole", "a", "o", "u");
+    stored("bare", "__MEMOIR_NO_AGENT__", "__MEMOIR_NO_ORG__", "u");
+    stored("agent", "a", "p", "u");
+    stored("org", "b", "o", "u");
+    stored("stranger", "a", "o", "v");
+    qdrant.settings({{"strict", true}});
+    const auto found = [&](std::optional<std::string> agent_id, std::optional<std::string> org_id) {
+        std::set<std::string> all;
+        for (const auto& hit : index().search({.agent_id = std::move(agent_id),
+                               .org_id = std::move(org_id),
+                               .user_id = "u",
+                               .kind = "episodic",
+                               .vector = {1, 0},
+                               .limit = 10,
+                               .score_above = std::nullopt},
+                                              {}))
+            all.insert(hit.pid);
+        return all;
+    };
+    using Pids = std::set<std::string>;
+    CHECK(found({}, {}) == Pids{"whole", "bare", "agent", "org"});
+    CHECK(found("a", {}) == Pids{"whole", "agent"});
+    CHECK(found({}, "o") == Pids{"whole", "org"});
+    CHECK(found("a", "o") == Pids{"whole"});
+    CHECK(found("__MEMOIR_NO_AGENT__", {}) == Pids{"bare"});
+}
+
 TEST_CASE_METHOD(Fixture, "an index that is dropped while strict mode is on is created again") {
     write({point("a")});
     qdrant.request("DELETE", "/collections/memoir_memories");

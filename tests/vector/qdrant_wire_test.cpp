@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "vector/point_id.hpp"
+#include "vector/qdrant_errors.hpp"
 
 using namespace memoir;
 using namespace memoir::vector;
@@ -258,4 +259,23 @@ TEST_CASE("a collection's name is encoded in the path") {
           "http://h:6333/collections/memoir_memories");
     CHECK(qdrant::collection_url("http://h/base", "a/../b c%") ==
           "http://h/base/collections/a%2F..%2Fb%20c%25");
+}
+
+TEST_CASE("what Qdrant says when a quota or its disk is full, and what strict mode allows") {
+    for (const auto& row : qdrant::error_rows()) {
+        CAPTURE(row.text);
+        const auto failure = status_failure(400, error_body(std::string(row.text) + " 7 " + secret));
+        CHECK(failure.type() == row.type);
+        CHECK((failure.type() != FailureType::blocked || failure.hint.find("vector.") != std::string::npos));
+        CHECK(qdrant::find_error(row.text) == &row);
+    }
+    // Behind what a request holds, a text is an echo.
+    CHECK(status_failure(400, error_body(std::string(300, 'x') + "Max points count limit of 7")).type() ==
+          FailureType::permanent);
+    CHECK(status_failure(429, error_body("Rate limiting exceeded"), {{"retry-after", "3"}}).retry_after ==
+          Milliseconds(3'000));
+    CHECK(qdrant::strict_limit(R"(Limit exceeded 32 > 10 for "upsert limit". Help: Reduce)") == 10);
+    for (const auto* text :
+         {"", "Limit exceeded", "Limit exceeded 3 > x", "Limit exceeded 3 > 0 for", "> 10"})
+        CHECK_FALSE(qdrant::strict_limit(text));
 }

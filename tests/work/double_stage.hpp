@@ -95,8 +95,8 @@ class Bench {
         work::EngineSettings settings;
         settings.schema = schema.name();
         settings.host = "test";
-        settings.indexed = true;
-        settings.pauses = true;
+        settings.additions = additions;
+        settings.duties = duties;
         settings.database = schema.options();
         settings.database.conninfo = conninfo;
         settings.database.statement_timeout = std::max(options.lease / 6, Milliseconds(250));
@@ -137,6 +137,8 @@ class Bench {
     RecordingLog log;
     work::Options options;
     work::Entry entry;
+    schema::Additions additions{.pending_index = true, .pauses = true};
+    std::vector<work::Duty> duties;
     std::string conninfo;
     Milliseconds statement_timeout{5'000};
     std::unique_ptr<DoubleStage> stage;

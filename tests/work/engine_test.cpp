@@ -69,7 +69,7 @@ TEST_CASE("more loops than connections, whose rows somebody locks now and then, 
 TEST_CASE("a failure of the job's own is retried with delay and ends in failed") {
     Bench bench;
     bool applied = false;
-    bench.entry.when_failed = [&](pg::Transaction&, const std::string&) { applied = true; };
+    bench.entry.when_failed = [&](pg::Transaction&, std::span<const std::string>) { applied = true; };
     const auto id = bench.job();
     bench.start([&](Claims claims, auto&, auto) { return all_fail(claims, FailureType::job, "no facts"); });
     CHECK(eventually([&] { return bench.state(id) == "failed/-/3/no facts"; }));
@@ -424,7 +424,7 @@ TEST_CASE("a job past its deadline is cancelled and counts an attempt") {
         never.pass(stop);
         throw Failure(FailureType::cancelled, "stopped");
     });
-    CHECK(eventually([&] { return bench.state(id).starts_with("failed/-/1/ran past its deadline"); }));
+    CHECK(eventually([&] { return bench.state(id).starts_with("failed/-/1/exceeded its deadline"); }));
 }
 
 TEST_CASE("drain finishes what runs and claims nothing more") {
@@ -653,12 +653,13 @@ TEST_CASE("a slow lane does not delay another") {
     options.poll_interval = Milliseconds(20);
     settings.schema = schema.name();
     settings.host = "test";
-    settings.indexed = true;
+    settings.additions.pending_index = true;
     settings.database = schema.options();
-    Engine engine(
-        settings,
-        {options, {{"extract", {&slow, {}, false, false, {}}}, {"embed", {&quick, {}, false, false, {}}}}},
-        pool, log);
+    Engine engine(settings,
+                  {options,
+                   {{"extract", {&slow, {}, {}, false, false, {}, nullptr}},
+                    {"embed", {&quick, {}, {}, false, false, {}, nullptr}}}},
+                  pool, log);
     const auto pid = schema.memory("a");
     for (int row = 0; row < 50; ++row) {
         schema.job(pid, "extract");

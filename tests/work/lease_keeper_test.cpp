@@ -118,10 +118,10 @@ TEST_CASE("a dead memoird's job is recovered with an attempt and done alone") {
 TEST_CASE("a dead memoird's job without an attempt left ends as fail does, final effects included") {
     Bench bench;
     hasten(bench);
-    bench.entry.when_failed = [&](pg::Transaction& transaction, const std::string& pid) {
-        transaction.exec(
-            "update \"" + bench.schema.name() + "\".memories set qdrant_status = 'failed' where pid = $1",
-            pg::Params().add(pid));
+    bench.entry.when_failed = [&](pg::Transaction& transaction, std::span<const std::string> pids) {
+        transaction.exec("update \"" + bench.schema.name() +
+                             "\".memories set qdrant_status = 'failed' where pid = any($1)",
+                         pg::Params().array(pids));
     };
     const auto id = claimed(bench, "memoird/h:9:dead/embed.0.1", "1 second", 2);
     bench.start([&](Claims claims, auto&, auto) { return bench.done(claims); });

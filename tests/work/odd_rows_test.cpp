@@ -91,10 +91,10 @@ TEST_CASE("a memory whose update the database refuses costs its job attempts, an
     const auto pid = bench.schema.memory("a");
     const auto odd = bench.schema.job(pid, "embed"), other = bench.job();
     raise_on_update(bench.schema, "memories", "old.pid = '" + pid + "'");
-    const auto mark = [&](pg::Transaction& transaction, const std::string& source_pid) {
-        transaction.exec(
-            "update \"" + bench.schema.name() + "\".memories set qdrant_status = 'failed' where pid = $1",
-            pg::Params().add(source_pid));
+    const auto mark = [&](pg::Transaction& transaction, std::span<const std::string> pids) {
+        transaction.exec("update \"" + bench.schema.name() +
+                             "\".memories set qdrant_status = 'failed' where pid = any($1)",
+                         pg::Params().array(pids));
     };
     bench.entry.when_failed = mark;
     std::atomic<int> runs = 0;

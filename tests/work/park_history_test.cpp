@@ -39,3 +39,22 @@ TEST_CASE("what is counted stays bounded, and what nobody came back to goes firs
     for (int job = 0; job < 30'000; ++job) returns.came_back(job, now);
     CHECK(returns.size() <= 10'000);
 }
+
+TEST_CASE("a job that comes back to an endpoint that has served no other meanwhile is not counted again") {
+    ParkHistory returns;
+    const auto now = Steady::now();
+    CHECK(returns.came_back(1, now, 10) == 1);
+    CHECK(returns.came_back(1, now, 10) == 1);
+    CHECK(returns.came_back(1, now, 11) == 2);
+    CHECK(returns.came_back(1, now, 11) == 2);
+}
+
+TEST_CASE("a job that was refused is known for it until it is forgotten") {
+    ParkHistory returns;
+    returns.refused(1, Steady::now());
+    CHECK(returns.was_refused(1));
+    CHECK(returns.times(1) == 0);
+    CHECK_FALSE(returns.was_refused(2));
+    returns.forget(1);
+    CHECK_FALSE(returns.was_refused(1));
+}

@@ -209,7 +209,7 @@ TEST_CASE_METHOD(Fixture,
     CHECK(eventually([&] { return state(id) == "failed/-/1/x"; }));
     hang = true;
     const auto late = job();
-    CHECK(eventually([&] { return state(late) == "failed/-/1/ran past its deadline of 0 s"; }));
+    CHECK(eventually([&] { return state(late) == "failed/-/1/exceeded its deadline of 0 s"; }));
 }
 
 TEST_CASE_METHOD(Fixture, "rows of a lane that is gone are renewed until they are done") {

@@ -60,3 +60,23 @@ TEST_CASE("a retry waits at least as long as the server asked for") {
     failure.retry_after = Milliseconds(60'000);
     CHECK(decide(failure, 0, Milliseconds(0), options, 0).delay == Milliseconds(60'000));
 }
+
+TEST_CASE("a failure that is not confirmed to be the job's own does not end it") {
+    Options options;
+    options.max_attempts = 3;
+    Failure failure(FailureType::permanent, "HTTP 400");
+    failure.spared = true;
+    auto decision = decide(failure, 0, Milliseconds(0), options, 1);
+    CHECK(decision.end == End::park);
+    CHECK(decision.attempts == 0);
+    CHECK(decision.delay == Milliseconds(1'000));
+    failure.retry_after = Milliseconds(40'000);
+    CHECK(decide(failure, 0, Milliseconds(0), options, 1).delay == Milliseconds(40'000));
+
+    Failure last(FailureType::job, "HTTP 500");
+    last.spared = true;
+    CHECK(decide(last, 1, Milliseconds(0), options, 1).attempts == 1);
+    decision = decide(last, 2, Milliseconds(0), options, 1);
+    CHECK(decision.end == End::park);
+    CHECK(decision.attempts == 0);
+}
