@@ -72,7 +72,8 @@ struct Fixture {
         REQUIRE(told(memoird, "memoir.worker.job_failed", "outcome", "failed"));
         CHECK(values(memoird, "memoir.worker.job_failed", "source_pid") == std::set{culprit});
         CHECK(values(memoird, "memoir.worker.job_failed", "failure_type") == std::set{type});
-        CHECK(events(memoird, "memoir.worker.job_parked").empty());
+        // Refused once it may wait, until another job has been served or it is refused again.
+        CHECK(events(memoird, "memoir.worker.job_parked").size() <= 1);
         CHECK(events(memoird, "memoir.breaker.opened").empty());
     }
 };
@@ -288,8 +289,9 @@ TEST_CASE_METHOD(Fixture,
                     options(quick() + std::map<std::string, std::string>{{"vector.timeout", "\"2s\""}}));
     REQUIRE(memoird.ready());
     qdrant.fault({.kind = kind, .path = "PUT .*/points$", .times = 1, .seconds = 0.5});
+    const auto probes = qdrant.requests("PUT /collections/memoir_memories/points");
     const auto pids = remember(1);
-    REQUIRE(eventually([&] { return qdrant.requests("PUT /collections/memoir_memories/points") >= 1; }));
+    REQUIRE(eventually([&] { return qdrant.requests("PUT /collections/memoir_memories/points") > probes; }));
     memoird.process().signal(SIGSTOP);
     REQUIRE(eventually([&] { return qdrant.points().size() == 1; }));
     schema.sql("delete from $schema.memories");

@@ -129,7 +129,9 @@ TEST_CASE("a row that the database does not let us claim is named and left, and 
     CHECK(eventually([&] { return bench.jobs() == 1; }));
     CHECK(bench.state(ids[17]) == "pending/-/0/-");
     REQUIRE(eventually([&] { return bench.log.count("memoir.worker.claim_failed") >= 1; }));
-    CHECK(bench.log.named("memoir.worker.claim_failed").front().field("job_id") == std::to_string(ids[17]));
+    const auto refused = bench.log.named("memoir.worker.claim_failed");
+    CHECK(std::ranges::any_of(
+        refused, [&](const auto& event) { return event.field("job_id") == std::to_string(ids[17]); }));
     const auto later = bench.job();
     CHECK(eventually([&] { return bench.state(later) == "gone"; }));
 }
