@@ -14,7 +14,10 @@ namespace memoir::config {
 namespace {
 
 // Variables that other parts of the project read; they are documented where they are used.
-constexpr std::string_view others[]{"MEMOIRD_CACHE"};
+// Of the build and of the test suites (CONTRIBUTING.md), and of no key.
+constexpr std::string_view others[]{"MEMOIRD_CACHE",      "MEMOIRD_WERROR",    "MEMOIRD_TEST_SCALE",
+                                    "MEMOIRD_TEST_LIMIT", "MEMOIRD_CI_FULL",   "MEMOIRD_CI_PRESET",
+                                    "MEMOIRD_POSTGRES",   "MEMOIRD_CI_MINUTES"};
 
 const Section* find_section(std::string_view name) {
     for (const Section& section : sections()) {
